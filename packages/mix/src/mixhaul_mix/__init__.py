@@ -1,0 +1,1 @@
+"""The MiX Integrate client: identity, transport, budget, wire types, errors."""

@@ -1,0 +1,1 @@
+"""What every Mixhaul process shares: logging, metrics and health endpoints, election, shutdown."""

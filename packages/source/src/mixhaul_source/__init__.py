@@ -1,0 +1,1 @@
+"""The MixSource model: manifest, validation, conditions and the generated CRD."""

@@ -1,0 +1,1 @@
+"""Mixhaul in PostgreSQL: migrations, the page transaction, cursors, permits, tokens, queries."""

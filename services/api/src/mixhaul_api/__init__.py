@@ -1,0 +1,1 @@
+"""Answers the fleet frontend from the local database."""

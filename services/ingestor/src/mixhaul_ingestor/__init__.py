@@ -1,0 +1,1 @@
+"""Hauls MiX data into PostgreSQL: stream, sync, migrate, status."""
