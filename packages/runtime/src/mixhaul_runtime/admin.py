@@ -18,7 +18,9 @@ from typing import Final, Self
 import structlog
 
 from mixhaul_runtime import metrics
-from mixhaul_runtime.errors import AdminPortUnavailable
+from mixhaul_runtime.errors import PortTaken
+
+__all__ = ["AdminServer", "Check", "PortTaken"]
 
 log = structlog.get_logger("mixhaul_runtime.admin")
 
@@ -67,7 +69,7 @@ class AdminServer:
             )
         except (OSError, OverflowError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise AdminPortUnavailable(host=self._host, port=self.port, reason=reason) from error
+            raise PortTaken(host=self._host, port=self.port, reason=reason) from error
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

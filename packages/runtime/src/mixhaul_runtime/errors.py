@@ -2,7 +2,7 @@
 
     RuntimeFailure
      +- SettingsError          an environment variable can't be used
-     +- AdminPortUnavailable   the port for metrics and health can't be opened
+     +- PortTaken              the port for metrics and health can't be opened
 
 All are terminal: trying again changes nothing until a person does. No sentence holds the value of a secret setting.
 """
@@ -35,7 +35,7 @@ class SettingsError(RuntimeFailure):
         return type(self), (self.problems,)
 
 
-class AdminPortUnavailable(RuntimeFailure):
+class PortTaken(RuntimeFailure):
     """The port for `/metrics`, `/livez` and `/readyz` can't be opened."""
 
     exit_code = 69

@@ -11,13 +11,26 @@ import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mixhaul_runtime.errors import SettingsError
+
+__all__ = [
+    "PREFIX",
+    "CommonSettings",
+    "DatabaseSettings",
+    "MixhaulSettings",
+    "SettingsError",
+    "is_secret",
+    "load",
+    "variable_of",
+]
+
+Settings = TypeVar("Settings", bound="MixhaulSettings")
 
 PREFIX: Final = "MIXHAUL_"
 _LARGEST_FILE: Final = 1024 * 1024
@@ -59,6 +72,11 @@ class MixhaulSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, _SecretFiles(settings_cls))
+
+
+def load(model: type[Settings]) -> Settings:
+    """The settings of this process; a `SettingsError` where one can't be used."""
+    return model()
 
 
 class CommonSettings(MixhaulSettings):

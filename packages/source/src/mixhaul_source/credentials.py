@@ -1,4 +1,4 @@
-"""A Kubernetes Secret's values: MiX credentials and certificates.
+"""A Kubernetes Secret's values, and the MiX credentials among them.
 
 What is read here is registered with the logs, so that no line shows it. Whether MiX takes the credentials is for the
 workers to find out. No error holds a value.
@@ -10,7 +10,7 @@ import base64
 import binascii
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -18,23 +18,18 @@ from pydantic import SecretStr
 from mixhaul_runtime import logs
 from mixhaul_source.errors import Place, SecretInvalid
 
-# In the order of the documentation, with the field of `Credentials` that each becomes.
-KEYS: Final[dict[str, str]] = {
-    "clientID": "client_id",
-    "clientSecret": "client_secret",
-    "username": "username",
-    "password": "password",
-}
+KEYS: Final = ("clientID", "clientSecret", "username", "password")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a login at MiX takes."""
 
-    client_id: SecretStr
-    client_secret: SecretStr
-    username: SecretStr
-    password: SecretStr
+    client_id: str
+    client_secret: SecretStr = field(repr=False)
+    # Of a person, often an e-mail address.
+    username: str = field(repr=False)
+    password: SecretStr = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +104,20 @@ def _decoded(secret: Secret, key: str, entry: str) -> bytes:
 
 def credentials_from(secret: Secret) -> Credentials:
     """The four values of a login; the first one that can't be used is the error."""
-    texts = {}
-    for key, field in KEYS.items():
-        text = secret.text(key)
-        if any(ord(character) < 32 or ord(character) == 127 for character in text):
-            problem = "holds a line break or another control character: store the value alone"
-            raise SecretInvalid(secret.place, secret=secret.key, key=key, problem=problem)
-        texts[field] = SecretStr(text)
-    logs.register_secret(texts["client_secret"].get_secret_value())
-    logs.register_secret(texts["password"].get_secret_value())
-    return Credentials(**texts)
+    client_id, client_secret, username, password = (_value(secret, key) for key in KEYS)
+    logs.register_secret(client_secret)
+    logs.register_secret(password)
+    return Credentials(
+        client_id=client_id,
+        client_secret=SecretStr(client_secret),
+        username=username,
+        password=SecretStr(password),
+    )
 
 
-def certificates_from(secret: Secret, key: str) -> str:
-    """The PEM certificates under a key."""
+def _value(secret: Secret, key: str) -> str:
     text = secret.text(key)
-    if "-----BEGIN CERTIFICATE-----" not in text or "-----END CERTIFICATE-----" not in text:
-        problem = "holds no PEM certificate: it must begin with -----BEGIN CERTIFICATE-----"
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        problem = "holds a line break or another control character: store the value alone"
         raise SecretInvalid(secret.place, secret=secret.key, key=key, problem=problem)
-    return text + "\n"
+    return text

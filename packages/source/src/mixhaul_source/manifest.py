@@ -17,10 +17,10 @@ import structlog
 from pydantic import ValidationError
 
 from mixhaul_source import yamldocs
+from mixhaul_source.certificates import certificates_from, written_certificates
 from mixhaul_source.credentials import (
     Credentials,
     Secret,
-    certificates_from,
     credentials_from,
     secret_from_object,
 )
@@ -44,19 +44,33 @@ _DEFAULT_NAMESPACE: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A MixSource with what it refers to: all that a worker needs."""
+    """A MixSource with what it refers to: all that a worker needs.
+
+    `uid` is the API server's; a manifest that never met one gets one made of namespace and name, the same each time.
+    `ca_file` has the certificates of `endpoint.caSecretRef`.
+    """
 
     name: str
     namespace: str
     uid: str
     spec: MixSourceSpec
     credentials: Credentials
-    ca_certificates: str | None = None
+    ca_file: Path | None = None
 
     @property
     def key(self) -> str:
         """`namespace/name`, the `source` of logs, metrics and tables."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the data API, without a slash at its end."""
+        return self.spec.endpoint.urls.api
+
+    @property
+    def identity_url(self) -> str:
+        """Base URL of the identity server, without a slash at its end; `/connect/token` follows."""
+        return self.spec.endpoint.urls.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +222,15 @@ def _resolve(each: _Object, source: MixSource, secrets: Mapping[str, Secret]) ->
 
     credentials = credentials_from(secret_named(spec.secret_ref.name, "spec", "secretRef", "name"))
     reference = spec.endpoint.ca_secret_ref
-    certificates = None
+    ca_file = None
     if reference is not None:
         secret = secret_named(reference.name, "spec", "endpoint", "caSecretRef", "name")
-        certificates = certificates_from(secret, reference.key)
+        ca_file = written_certificates(certificates_from(secret, reference.key))
     return Source(
         name=source.metadata.name,
         namespace=namespace,
         uid=source.metadata.uid or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{GROUP}/{key}")),
         spec=spec,
         credentials=credentials,
-        ca_certificates=certificates,
+        ca_file=ca_file,
     )
