@@ -11,7 +11,7 @@ import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -47,12 +47,11 @@ def is_secret(info: FieldInfo) -> bool:
 
 
 class MixhaulSettings(BaseSettings):
-    """Base of every settings model; `for_programs` says in the documentation who reads it."""
+    """Base of every settings model. Each field has a description: the documentation is made from them."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
-    for_programs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -82,8 +81,6 @@ def load(model: type[Settings]) -> Settings:
 class CommonSettings(MixhaulSettings):
     """What every long-running program reads."""
 
-    for_programs = ("mixhaul-ingestor", "mixhaul-api")
-
     log_format: Literal["json", "console"] = Field(
         default="json", description="`json`: one JSON object a line; `console`: for a person who watches."
     )
@@ -108,8 +105,6 @@ class CommonSettings(MixhaulSettings):
 
 class DatabaseSettings(MixhaulSettings):
     """Where the data is."""
-
-    for_programs = ("mixhaul-ingestor", "mixhaul-api")
 
     database_url: SecretStr | None = Field(
         default=None,

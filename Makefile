@@ -1,0 +1,96 @@
+# What one does with this checkout. `make` lists it. Everything sets itself up: Python >= 3.11 and make are enough.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Recipes see this checkout's programs first. Paths are relative or quoted: the checkout may lie in a path with a blank.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+# Test processes at the same time.
+WORKERS ?= 2
+# More for pytest, such as PYTEST_ARGS='-k manifest'.
+PYTEST_ARGS ?=
+CODE := packages services tests tools
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*##"; print "usage: make TARGET" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*##/ { printf "  %-18s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## Install uv into .tools and the locked packages into .venv.
+	@tools/bootstrap
+
+.PHONY: demo
+demo: setup ## Watch a simulated fleet's events flow into PostgreSQL and out of the API (DEMO_SECONDS=60 ends by itself).
+	@exec $(PYTHON) tools/demo.py
+
+##@ Test
+
+.PHONY: test
+test: setup ## Run all tests: unit and integration.
+	$(PYTEST) -n $(WORKERS) tests/unit tests/integration $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## Run the tests that need neither database nor processes.
+	$(PYTEST) tests/unit $(PYTEST_ARGS)
+
+.PHONY: test-integration
+test-integration: setup ## Run the tests on real PostgreSQL and real processes.
+	$(PYTEST) -n $(WORKERS) tests/integration $(PYTEST_ARGS)
+
+.PHONY: test-postgres
+test-postgres: setup ## Run the database tests only (MIXHAUL_TEST_POSTGRES=15 takes Debian's PostgreSQL 15).
+	$(PYTEST) -n $(WORKERS) tests/integration/store $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup ## Check style, types, import arrows, YAML and shell scripts.
+	$(PYTHON) -m ruff check $(CODE)
+	$(PYTHON) -m ruff format --check $(CODE)
+	$(PYTHON) -m mypy
+	MYPYPATH=tools:tests/faults $(PYTHON) -m mypy tools/*.py
+	.venv/bin/lint-imports --no-logo
+	$(PYTHON) -m yamllint --strict .
+	.venv/bin/shellcheck tools/bootstrap .ci/run
+
+.PHONY: format
+format: setup ## Format the code and repair what ruff can repair.
+	$(PYTHON) -m ruff check --fix $(CODE)
+	$(PYTHON) -m ruff format $(CODE)
+
+##@ Generated files
+
+.PHONY: generate
+generate: setup ## Make the generated files anew: the CRD, docs/configuration.md, docs/schema.md.
+	$(PYTHON) tools/generate.py
+
+.PHONY: check-generated
+check-generated: setup ## Fail if a generated file is not what its source says.
+	$(PYTHON) tools/generate.py --check
+
+##@ Measure
+
+.PHONY: bench-ingest
+bench-ingest: setup ## Compare the write path with raw COPY of the same rows.
+	PYTHONPATH=tests $(PYTHON) tests/bench/bench_ingest.py $(BENCH_ARGS)
+
+.PHONY: bench-e2e
+bench-e2e: setup ## Measure from the simulator over HTTP to the database.
+	PYTHONPATH=tests $(PYTHON) tests/bench/bench_e2e.py $(BENCH_ARGS)
+
+##@ Clean
+
+.PHONY: clean
+clean: ## Remove what the targets above made: .venv, .tools, .cache and tools' caches. The demo's data stays.
+	rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find packages services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
