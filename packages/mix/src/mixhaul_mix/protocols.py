@@ -1,6 +1,7 @@
 """What the client needs from outside: a shared request budget and a shared token store.
 
-`mixhaul_store` implements both on PostgreSQL without importing this module (structural typing); the ingestor wires them.
+`mixhaul_store` implements both on PostgreSQL without importing this module (structural typing); the ingestor wires
+them.
 Nothing here guarantees anything: the guarantees are the implementation's.
 """
 
