@@ -1,0 +1,1 @@
+"""Alembic's environment and the revisions, each one plain SQL file of `sql/`."""
