@@ -1,0 +1,1 @@
+"""The operator: makes the cluster as each MixSource says, and reports how the haul goes. It never calls MiX."""
