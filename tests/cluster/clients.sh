@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 target=$1
-uv=$(find "$root/.tools" -path '*/bin/uv' -type f 2> /dev/null | head -n 1)
+uv=$(find "$root/.tools" -path "*/bin/uv" -type f 2> /dev/null | head -n 1 || true)
 uv=${uv:-$(command -v uv)} || fail "uv is missing: run \`make setup\`"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,0 +1,36 @@
+"""One control plane for the whole run (3 s), one namespace a test (milliseconds), one node for those who need pods."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.acts import make_namespace
+from cluster.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane) -> str:
+    """Deleting it afterwards would cost more than it tells: the whole plane is thrown away."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    make_namespace(plane, name)
+    return name
+
+
+@pytest.fixture
+def kubeconfig_for(plane: ControlPlane, namespace: str) -> Callable[[str], Path]:
+    """For a ServiceAccount of the test's namespace: run a program with it, and the RBAC that was applied binds it."""
+
+    def kubeconfig(service_account: str) -> Path:
+        return plane.kubeconfig_for(namespace=namespace, service_account=service_account)
+
+    return kubeconfig
