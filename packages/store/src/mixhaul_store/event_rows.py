@@ -1,0 +1,185 @@
+"""Writes event rows and their keys: binary COPY for new ones, one UPDATE for changed ones.
+
+The caller holds the organisation's lock and has told new ids from known ones. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from math import isfinite
+from typing import Any, NamedTuple
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import JsonbBinaryDumper
+
+from mixhaul_runtime.checkpoints import reached
+from mixhaul_store.records import EVENT_COLUMN_TYPES, EVENT_VALUE_COLUMNS, EventRow, Record
+
+Connection = AsyncConnection[Any]
+
+DATA_ERRORS = (psycopg.DataError, ValueError, TypeError, OverflowError, struct.error)
+"""How a value that its column does not take shows itself, at the server or before."""
+
+
+class Version(NamedTuple):
+    """An event as it is to be stored, and the record that says so."""
+
+    event: EventRow
+    record: Record
+
+
+class Place(NamedTuple):
+    """What all the rows of a page share."""
+
+    organisation_id: int
+    observed_at: datetime
+    raw_page_id: int
+
+
+Write = Callable[[Connection, Sequence[Version], Place], Awaitable[int]]
+"""`insert` or `update`."""
+
+# Who an event counts against, for a new row and for a changed one. Amendments will decide it here.
+_DRIVER_OF_CHANGED = "r.reported_driver_external_id"
+
+_KEY_COLUMNS = {
+    "organisation_id": "int8",
+    "external_id": "int8",
+    "occurred_at": "timestamptz",
+    "observed_at": "timestamptz",
+    "digest": "int8",
+}
+_ROW_COLUMNS = {
+    "organisation_id": "int8",
+    "external_id": "int8",
+    "occurred_at": "timestamptz",
+    "observed_at": "timestamptz",
+    "raw_page_id": "int8",
+    "driver_external_id": "int8",
+} | EVENT_COLUMN_TYPES
+_COPY_KEYS = f"COPY event_keys ({', '.join(_KEY_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_COPY_ROWS = f"COPY telemetry_events ({', '.join(_ROW_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+
+# An event without any time keeps the moment when it was first seen, which its key remembers. Joins are by index only,
+# whatever the planner believes about sizes: see `update`.
+_UPDATE = f"""
+WITH incoming AS (
+    SELECT r.*, k.occurred_at AS place, coalesce(r.at, k.observed_at) AS new_place
+      FROM json_to_recordset(%(rows)s::json)
+           AS r(id bigint, digest bigint, at timestamptz, {", ".join(f"{c} {t}" for c, t in EVENT_COLUMN_TYPES.items())})
+      JOIN event_keys k ON k.organisation_id = %(organisation)s AND k.external_id = r.id
+), written AS (
+    UPDATE telemetry_events e
+       SET occurred_at = r.new_place, observed_at = %(observed_at)s, raw_page_id = %(raw_page)s,
+           driver_external_id = {_DRIVER_OF_CHANGED},
+           {", ".join(f"{c} = r.{c}" for c in EVENT_VALUE_COLUMNS)}
+      FROM incoming r
+     WHERE e.organisation_id = %(organisation)s AND e.external_id = r.id AND e.occurred_at = r.place
+       AND e.observed_at < %(observed_at)s
+       AND (e.occurred_at, {", ".join(f"e.{c}" for c in EVENT_VALUE_COLUMNS)})
+           IS DISTINCT FROM (r.new_place, {", ".join(f"r.{c}" for c in EVENT_VALUE_COLUMNS)})
+    RETURNING e.external_id, e.occurred_at, r.digest
+)
+UPDATE event_keys k
+   SET occurred_at = w.occurred_at, digest = w.digest
+  FROM written w
+ WHERE k.organisation_id = %(organisation)s AND k.external_id = w.external_id
+"""
+
+
+class _JsonText(JsonbBinaryDumper):
+    """A jsonb value is given as its JSON text, which goes out as it is."""
+
+    def dump(self, obj: Any) -> bytes:
+        return b"\x01" + (obj if isinstance(obj, bytes) else obj.encode())
+
+
+async def insert(connection: Connection, versions: Sequence[Version], place: Place) -> int:
+    """COPY keys and rows of events that are not there yet. Raises one of DATA_ERRORS where a value can't be stored."""
+    if not versions:
+        return 0
+    organisation, observed, raw_page = place
+    await _copy(
+        connection,
+        _COPY_KEYS,
+        _KEY_COLUMNS,
+        [(organisation, e.external_id, e.occurred_at or observed, observed, r.digest) for e, r in versions],
+    )
+    reached("keys_copied")
+    await _copy(
+        connection,
+        _COPY_ROWS,
+        _ROW_COLUMNS,
+        [
+            (organisation, e.external_id, e.occurred_at or observed, observed, raw_page, e.values[0], *e.values)
+            for e, _ in versions
+        ],
+    )
+    reached("rows_copied")
+    return len(versions)
+
+
+async def update(connection: Connection, versions: Sequence[Version], place: Place) -> int:
+    """Bring known events up to date where this version is newer and says something else; how many were written."""
+    if not versions:
+        return 0
+    # A handful of ids against any number of events: only index look-ups make sense, and no statistics say so.
+    await connection.execute(
+        "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),"
+        " set_config('enable_seqscan', 'off', true)",
+        prepare=True,
+    )
+    cursor = await connection.execute(
+        _UPDATE,
+        {
+            "rows": orjson.dumps([_as_object(one) for one in versions], default=str).decode(),
+            "organisation": place.organisation_id,
+            "observed_at": place.observed_at,
+            "raw_page": place.raw_page_id,
+        },
+        # A plan that was kept from when a month was empty would search all of it through the wrong index.
+        prepare=False,
+    )
+    return cursor.rowcount
+
+
+async def _copy(
+    connection: Connection, statement: str, columns: dict[str, str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    async with connection.cursor() as cursor:
+        cursor.adapters.register_dumper(None, _JsonText)
+        async with cursor.copy(statement) as copy:
+            copy.set_types(list(columns.values()))
+            # As copy.write_row does, but awaiting only where there is something to send.
+            write_row, write = copy.formatter.write_row, copy.writer.write
+            for row in rows:
+                if data := write_row(row):
+                    await write(data)
+
+
+def _as_object(version: Version) -> dict[str, Any]:
+    event, record = version
+    given: dict[str, Any] = {"id": event.external_id, "digest": record.digest, "at": event.occurred_at}
+    for (name, kind), value in zip(EVENT_COLUMN_TYPES.items(), event.values, strict=True):
+        if value is None:
+            continue
+        if kind == "jsonb":
+            given[name] = orjson.Fragment(value)
+        elif isinstance(value, float) and not isfinite(value):
+            given[name] = str(value)
+        else:
+            given[name] = value
+    return given
+
+
+def refusal(error: Exception) -> str:
+    """Why a record was refused, without what it says."""
+    if not isinstance(error, psycopg.Error):
+        return f"a value does not fit its column ({type(error).__name__})"
+    column = re.search(r"column (\w+)", error.diag.context or "")
+    return f"PostgreSQL refused {column[1] if column else 'a value'}: {type(error).__name__} ({error.sqlstate})"

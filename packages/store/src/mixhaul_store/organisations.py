@@ -1,0 +1,72 @@
+"""Which organisations are hauled, and by which source. The first source that claims one owns it.
+
+Nothing here gives an organisation up again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixhaul_store.database import Database
+from mixhaul_store.errors import OrganisationClaimed
+
+_COLUMNS = "id, external_id, name, time_zone, source, api_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """`id` is ours and keys every table; `external_id` is MiX's and unique only together with `api_url`."""
+
+    id: int
+    external_id: int
+    name: str | None
+    time_zone: str | None
+    source: str
+    api_url: str
+
+
+async def claim(
+    db: Database, *, api_url: str, external_id: int, source: str, name: str | None = None, time_zone: str | None = None
+) -> Organisation:
+    """Claim an organisation for a source, or find it claimed by this very source; `OrganisationClaimed` otherwise.
+
+    A name or a time zone that is given replaces the one that is known; None leaves it.
+    """
+    url = api_url.rstrip("/")
+    async with db.connection() as conn:
+        # The row is touched where it is ours only; the SELECT sees the owner of one that is not.
+        cursor = await conn.execute(
+            f"""
+            INSERT INTO organisations AS o (api_url, external_id, source, name, time_zone, last_seen_at)
+            VALUES (%s, %s, %s, %s, %s, clock_timestamp())
+            ON CONFLICT (api_url, external_id) DO UPDATE
+               SET name = coalesce(excluded.name, o.name), time_zone = coalesce(excluded.time_zone, o.time_zone),
+                   watermark = o.watermark + ((coalesce(excluded.name, o.name), coalesce(excluded.time_zone, o.time_zone))
+                       IS DISTINCT FROM (o.name, o.time_zone))::int,
+                   last_seen_at = excluded.last_seen_at
+             WHERE o.source = excluded.source
+            RETURNING {_COLUMNS}
+            """,
+            (url, external_id, source, _text(name), _text(time_zone)),
+        )
+        row = await cursor.fetchone()
+        if row is not None:
+            return Organisation(*row)
+        cursor = await conn.execute(
+            "SELECT source FROM organisations WHERE api_url = %s AND external_id = %s", (url, external_id)
+        )
+        owner = await cursor.fetchone()
+    raise OrganisationClaimed(owner[0] if owner else "another", external_id, url)
+
+
+async def by_source(db: Database, source: str) -> list[Organisation]:
+    """Those that a source has claimed, in the order of their ids."""
+    async with db.connection() as conn:
+        cursor = await conn.execute(
+            f"SELECT {_COLUMNS} FROM organisations WHERE source = %s ORDER BY external_id", (source,)
+        )
+        return [Organisation(*row) for row in await cursor.fetchall()]
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.replace("\0", "\ufffd")
