@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any, Final, NoReturn
 
@@ -96,9 +96,14 @@ def to_int32(value: Any) -> int:
 
 
 def to_decimal(value: Any) -> Decimal:
-    """An exact decimal, also as text."""
-    number = _number(value)
-    number = number if isinstance(number, Decimal) else Decimal(number)
+    """An exact decimal, also as text: then in every form that `Decimal` takes, as the typed decode does."""
+    if isinstance(value, str):
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            raise Unreadable("is no number") from None
+    else:
+        number = Decimal(_number(value))
     if not storable(number):
         raise Unreadable("is out of range")
     return number
