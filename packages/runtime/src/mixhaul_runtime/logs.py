@@ -54,7 +54,7 @@ def configure(format: Format, level: str, component: str) -> None:  # noqa: A002
     handler = _StdoutHandler()
     handler.setFormatter(
         _RedactingFormatter(
-            foreign_pre_chain=[*shared[:2], structlog.stdlib.ExtraAdder(), *shared[2:]],
+            foreign_pre_chain=[*shared[:2], structlog.stdlib.ExtraAdder(), _drop_rendered, *shared[2:]],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(format)],
         )
     )
@@ -86,6 +86,13 @@ def _shared_processors(component: str) -> list[Processor]:
         structlog.processors.StackInfoRenderer(),
         _redact_keys,
     ]
+
+
+def _drop_rendered(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What another handler's formatter left on the record is no extra of the caller's."""
+    event.pop("message", None)
+    event.pop("asctime", None)
+    return event
 
 
 def _redact_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -101,7 +101,8 @@ def forms_of(value: str) -> tuple[str, ...]:
     forms.add(urllib.parse.quote(value, safe=""))
     forms.add(urllib.parse.quote(value))
     forms.add(urllib.parse.quote_plus(value))
-    for text in (value, repr(value)[1:-1]):
+    inner = repr(value)[1:-1]
+    for text in (value, inner, repr(inner)[1:-1]):
         forms.add(text)
         forms.add(json.dumps(text)[1:-1])
         forms.add(json.dumps(text, ensure_ascii=False)[1:-1])

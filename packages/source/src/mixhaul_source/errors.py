@@ -21,13 +21,16 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the manifest something is: `file`, and the line where one is known."""
+    """Where in the manifest something is: `file`, and line and column where they are known."""
 
     file: str
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return self.file if self.line is None else f"{self.file}, line {self.line}"
+        line = "" if self.line is None else f", line {self.line}"
+        column = "" if self.line is None or self.column is None else f", column {self.column}"
+        return f"{self.file}{line}{column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,7 @@ class ManifestNotYaml(ManifestError):
         self.line = line
         self.column = column
         self.problem = problem
-        where = f"column {column}: " if line is not None and column is not None else ""
-        super().__init__(Place(file, line), f"{where}this is no YAML that can be read: {problem}")
+        super().__init__(Place(file, line, column), f"this is no YAML that can be read: {problem}")
 
 
 class ManifestIncomplete(ManifestError):

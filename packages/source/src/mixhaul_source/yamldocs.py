@@ -7,6 +7,7 @@ text, as Kubernetes reads them. It does not guarantee anything about what the do
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,7 @@ _DEEPEST: Final = 64
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _TEXT: Final = "tag:yaml.org,2002:str"
 _TIME: Final = "tag:yaml.org,2002:timestamp"
+_COLLECTIONS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq"))
 _SCALARS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 
 
@@ -41,8 +43,8 @@ class Document:
 
 def read(text: str, *, file: str) -> Iterator[Document]:
     """All documents that are not empty."""
-    loader = yaml.SafeLoader(text)
     try:
+        loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
             if node is None:
@@ -68,8 +70,22 @@ def read(text: str, *, file: str) -> Iterator[Document]:
         ) from error
     except RecursionError as error:
         raise ManifestNotYaml(file, line=None, column=None, problem="it is nested too deeply") from error
-    finally:
-        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes for numbers what kubectl's YAML library does: `1e9` is one, the base-60 `12:30` of YAML 1.1 is none."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("int", "float", "timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$", "-+0123456789."),
+    ("float", r"\.(?:nan|NaN|NAN)$", "."),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
 class _Builder:
@@ -88,6 +104,8 @@ class _Builder:
         if len(path) > _DEEPEST:
             raise self._refuse(node, f"it is nested more than {_DEEPEST} levels deep")
         self.lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            raise self._refuse(node, f"the tag {node.tag!r} is not allowed: write a plain mapping or list")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
