@@ -1,0 +1,41 @@
+"""From the settings to a verifier."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mixhaul_api.auth.keys import IssuerKeys, KeyRing, StaticKey
+from mixhaul_api.auth.static_key import read_key
+from mixhaul_api.auth.verifier import Verifier
+from mixhaul_api.errors import AuthenticationNotSetUp
+from mixhaul_api.settings import TokenSettings
+from mixhaul_runtime.clock import Clock
+
+STATIC_ISSUER: Final = "mixhaul"
+STATIC_AUDIENCE: Final = "mixhaul-api"
+
+
+def verifier(settings: TokenSettings, clock: Clock) -> Verifier:
+    """What checks this API's tokens."""
+    if settings.jwt_key_file is not None and settings.jwt_jwks_url is not None:
+        raise AuthenticationNotSetUp("both a static key and an issuer's key set are given")
+    keys: KeyRing
+    if settings.jwt_jwks_url is not None:
+        if settings.jwt_issuer is None or settings.jwt_audience is None:
+            raise AuthenticationNotSetUp("MIXHAUL_JWT_JWKS_URL needs MIXHAUL_JWT_ISSUER and MIXHAUL_JWT_AUDIENCE")
+        keys = IssuerKeys(str(settings.jwt_jwks_url), clock=clock)
+        return Verifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience, clock=clock)
+    if settings.jwt_key_file is not None:
+        keys = StaticKey(read_key(settings.jwt_key_file))
+        return Verifier(keys, issuer=static_issuer(settings), audience=static_audience(settings), clock=clock)
+    raise AuthenticationNotSetUp("neither a static key nor an issuer's key set is given")
+
+
+def static_issuer(settings: TokenSettings) -> str:
+    """`iss` of tokens that are signed with the static key."""
+    return settings.jwt_issuer or STATIC_ISSUER
+
+
+def static_audience(settings: TokenSettings) -> str:
+    """`aud` of tokens that are signed with the static key."""
+    return settings.jwt_audience or STATIC_AUDIENCE

@@ -1,0 +1,62 @@
+"""What a handler gets: the caller, the parsed request, and what it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from psycopg import AsyncConnection
+
+from mixhaul_api import freshness
+from mixhaul_api.auth.callers import Caller
+from mixhaul_api.auth.verifier import Verifier
+from mixhaul_api.directory import Directory, Scope
+from mixhaul_api.problems import AMBIGUOUS, Problem, not_found
+from mixhaul_api.queries import progress
+from mixhaul_api.shapes import Freshness
+from mixhaul_api.state import State
+from mixhaul_store.database import Database
+
+P = TypeVar("P")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all requests share."""
+
+    database: Database
+    directory: Directory
+    verifier: Verifier
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[P, B]):
+    """One request whose token, parameters and body are valid. `scope` is all that its token may see."""
+
+    services: Services
+    caller: Caller
+    scope: Scope
+    parameters: P
+    body: B
+    request_id: str
+
+
+async def freshness_of(connection: AsyncConnection[Any], scope: Scope) -> list[Freshness]:
+    """For a list answer. Read it before the list, so that it never promises more than the list holds."""
+    return [freshness.described(one, scope) for one in await progress.of(connection, scope.ids)]
+
+
+def only_one(found: Sequence[int], scope: Scope, *, what: str, shown: str) -> int:
+    """The one organisation that has the thing; a `Problem` where there is none or several."""
+    if not found:
+        raise not_found(what, shown)
+    if len(found) > 1:
+        listed = ", ".join(scope.public_id(organisation_id) for organisation_id in found)
+        raise Problem(
+            AMBIGUOUS,
+            f"The {what} {shown} is in several organisations: add organisationId= with one of {listed}.",
+        )
+    return found[0]

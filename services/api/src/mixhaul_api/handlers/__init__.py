@@ -1,0 +1,1 @@
+"""What each route does: from a valid `Call` to an answer of `shapes`."""

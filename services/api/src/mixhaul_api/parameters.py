@@ -1,0 +1,246 @@
+"""Parameters and bodies of all routes: one pydantic model each, which both parses requests and writes the OpenAPI.
+
+Unknown parameters are refused, since a filter with a typing error must not look like an answer without that filter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from mixhaul_api import cursors, ids, periods
+from mixhaul_api.auth.callers import ORGANISATION_PATTERN, is_organisation
+
+MOST_ITEMS: Final = 200
+USUAL_ITEMS: Final = 50
+_MOST_TYPES: Final = 50
+_TEXT_PATTERN: Final = r"^[^\u0000]+$"
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
+
+
+def _limit(text: object) -> int:
+    if isinstance(text, int):
+        return text
+    if not isinstance(text, str) or not _COUNT.fullmatch(text) or not 1 <= int(text) <= MOST_ITEMS:
+        raise ValueError(f"must be a whole number from 1 to {MOST_ITEMS}")
+    return int(text)
+
+
+def _truth(text: object) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def _text(longest: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not 1 <= len(text) <= longest:
+            raise ValueError(f"must have from 1 to {longest} characters")
+        if "\0" in text:
+            raise ValueError("must not hold the character NUL")
+        return text
+
+    return check
+
+
+def _organisation(text: str) -> str:
+    if not is_organisation(text):
+        raise ValueError("must be an organisationId as the answers show it")
+    return text
+
+
+def _parsed(parse: Callable[[str], Any]) -> BeforeValidator:
+    def check(value: object) -> object:
+        return parse(value) if isinstance(value, str) else value
+
+    return BeforeValidator(check)
+
+
+Id = Annotated[
+    int,
+    _parsed(ids.parse_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": ids.PATTERN,
+            "maxLength": 20,
+            "description": "A signed 64-bit number in decimal digits.",
+            "examples": ["-5126071423112345678"],
+        }
+    ),
+]
+OrganisationId = Annotated[
+    str,
+    AfterValidator(_organisation),
+    WithJsonSchema({"type": "string", "pattern": ORGANISATION_PATTERN, "examples": ["6243816725049817314"]}),
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(_limit),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": USUAL_ITEMS}),
+]
+Cursor = Annotated[
+    str,
+    AfterValidator(_text(cursors.LONGEST)),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": cursors.LONGEST}),
+]
+Flag = Annotated[bool, BeforeValidator(_truth), WithJsonSchema({"type": "boolean"})]
+Moment = Annotated[
+    periods.Moment,
+    _parsed(periods.parse_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
+            "examples": ["2026-11-01", "2026-11-24T08:00:00-03:00"],
+        }
+    ),
+]
+Zone = Annotated[
+    str,
+    AfterValidator(lambda text: periods.parse_zone(text).key),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^[A-Za-z][A-Za-z0-9_+/-]{0,63}$",
+            "examples": ["America/Sao_Paulo"],
+        }
+    ),
+]
+Text = Annotated[
+    str,
+    AfterValidator(_text(100)),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100, "pattern": _TEXT_PATTERN}),
+]
+
+
+class Parameters(BaseModel):
+    """Base of all: camelCase outside, nothing unknown."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+class OneOrganisation(Parameters):
+    """A route that may be narrowed to one organisation."""
+
+    organisation_id: OrganisationId | None = Field(
+        default=None, description="Only this organisation; needed where an id in the path is in several of them."
+    )
+
+
+class Paged(OneOrganisation):
+    """A route that answers a list."""
+
+    limit: Limit = Field(default=USUAL_ITEMS, description="How many items to answer at most.")
+    cursor: Cursor | None = Field(
+        default=None, description="`nextCursor` of the answer before; all other parameters must stay as they were."
+    )
+
+
+class DriverSearch(Paged):
+    """GET /api/drivers"""
+
+    search: Text | None = Field(
+        default=None,
+        description="Words or parts of words of the name, in any order, whatever their case and accents.",
+        examples=["joao sil"],
+    )
+
+
+class OneDriver(OneOrganisation):
+    """GET /api/drivers/{driverId}"""
+
+    driver_id: Id = Field(description="The driver's id.")
+
+
+class DriverInfractions(Paged):
+    """GET /api/drivers/{driverId}/infractions"""
+
+    driver_id: Id = Field(description="The driver's id.")
+    from_: Moment | None = Field(
+        default=None,
+        alias="from",
+        description="Not before this time. A date begins at midnight of `timeZone`. An offset's `+` is `%2B` in a URL.",
+    )
+    to: Moment | None = Field(
+        default=None, description="Before this time. A date belongs to the period as a whole day of `timeZone`."
+    )
+    time_zone: Zone | None = Field(
+        default=None,
+        description="The reader's time zone (IANA): for dates in `from` and `to`, and for all times of the answer. "
+        "Default: that of the organisation where MiX gives an IANA name, or else UTC.",
+    )
+    type: list[Id] = Field(
+        default_factory=list,
+        max_length=_MOST_TYPES,
+        description="Only these event types; may be given several times.",
+    )
+
+
+class EventTypeSearch(Paged):
+    """GET /api/event-types"""
+
+    search: Text | None = Field(default=None, description="Part of the description.", examples=["excesso"])
+    is_infraction: Flag | None = Field(
+        default=None, description="Only types that count as infractions, or only others."
+    )
+    family: Text | None = Field(default=None, description="Only this family.")
+
+
+class OneEventType(OneOrganisation):
+    """PATCH /api/event-types/{eventTypeId}"""
+
+    event_type_id: Id = Field(description="The event type's id.")
+
+
+class NoParameters(Parameters):
+    """GET /api/status"""
+
+
+def _family(text: str) -> str:
+    if not 1 <= len(text) <= 100 or not text.isprintable() or text != text.strip():
+        raise ValueError("must have from 1 to 100 printable characters, none of them a blank at either end")
+    return text
+
+
+Family = Annotated[StrictStr, AfterValidator(_family)]
+
+
+class Classification(Parameters):
+    """A person's decision whether a type of event counts as an infraction."""
+
+    is_infraction: StrictBool = Field(description="Whether events of this type count as infractions.")
+    family: Family | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="The family to show it under. Left out: as it was; null: none.",
+        examples=["driving infraction"],
+    )
+
+    @property
+    def sets_family(self) -> bool:
+        return "family" in self.model_fields_set
+
+
+class NoBody(Parameters):
+    """For routes without a body."""
+
+    @model_validator(mode="after")
+    def _nothing(self) -> NoBody:
+        return self

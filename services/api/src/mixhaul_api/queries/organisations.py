@@ -1,0 +1,25 @@
+"""The organisations that are hauled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+
+_EVERY = "SELECT id, api_url, external_id, name, time_zone FROM organisations ORDER BY id"
+
+
+class OrganisationRow(NamedTuple):
+    """A row of `organisations`."""
+
+    id: int
+    api_url: str
+    external_id: int
+    name: str | None
+    time_zone: str | None
+
+
+async def every(connection: AsyncConnection[Any]) -> list[OrganisationRow]:
+    """All of them, in the order in which they were claimed."""
+    cursor = await connection.execute(_EVERY)
+    return [OrganisationRow(*row) for row in await cursor.fetchall()]
