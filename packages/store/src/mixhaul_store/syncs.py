@@ -1,0 +1,58 @@
+"""The book of support-data syncs, and the lock that keeps two of one organisation apart.
+
+The lock is a session's advisory lock: it goes with the process that dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from psycopg.types.json import Jsonb
+
+from mixhaul_store.database import Database
+
+# Any number will do, as long as nothing else in this database uses it.
+_LOCK_SPACE = 0x6D697873
+
+
+@asynccontextmanager
+async def lock(db: Database, organisation_id: int) -> AsyncIterator[None]:
+    """Hold the organisation's sync, by CronJob, command line or leader; wait for whoever holds it."""
+    async with db.connection() as connection:
+        await connection.execute("SELECT set_config('statement_timeout', '0', false)")
+        key = f"{_LOCK_SPACE}:{organisation_id}"
+        try:
+            await connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+            yield
+        finally:
+            if not connection.closed:
+                await connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+                await connection.execute("RESET statement_timeout")
+
+
+async def start(db: Database, *, source: str, organisation_id: int | None, reason: str) -> int:
+    """Open a run; its id."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            "INSERT INTO sync_runs (source, organisation_id, reason) VALUES (%s, %s, %s) RETURNING id",
+            (source, organisation_id, reason),
+        )
+        row = await cursor.fetchone()
+    assert row is not None  # noqa: S101  (RETURNING)
+    run: int = row[0]
+    return run
+
+
+async def finish(db: Database, run: int, *, error: str | None, counts: Mapping[str, int]) -> None:
+    """Close a run: it failed where there is an error."""
+    async with db.connection() as connection:
+        await connection.execute(
+            "UPDATE sync_runs SET finished_at = clock_timestamp(), result = %s, error = %s, counts = %s WHERE id = %s",
+            (
+                "failed" if error else "succeeded",
+                None if error is None else error.replace("\0", "\ufffd")[:2000],
+                Jsonb(dict(counts)),
+                run,
+            ),
+        )
