@@ -13,7 +13,7 @@
      +- TerminalStoreError           trying again changes nothing
          +- SchemaTooNew, UnsupportedServer, UnsupportedEncoding, MissingExtension
          +- PermissionDenied, DatabaseNotFound, AuthenticationFailed, InvalidDatabaseUrl
-         +- OrganisationClaimed, StaleEpoch, CursorMoved, DecryptionFailed
+         +- OrganisationClaimed, StaleEpoch, CursorMoved, DecryptionFailed, InvalidKeyFile
          +- DataDirectoryInUse, DataDirectoryNotOurs, DataDirectoryUnreachable, DataDirectoryOtherVersion
          +- EmbeddedServerFailed
          +- StatementFailed          anything else: a defect of ours, or data that PostgreSQL refuses
@@ -251,6 +251,18 @@ class DecryptionFailed(TerminalStoreError):
     def __init__(self) -> None:
         super().__init__(
             "a stored token can't be decrypted: MIXHAUL_ENCRYPTION_KEYS_FILE lacks the key that it was written with"
+        )
+
+
+class InvalidKeyFile(TerminalStoreError):
+    """The file with the encryption keys can't be used. No line of it is shown."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"the file with the encryption keys {path} {reason}: "
+            "make one with `mixhaul-ingestor make-key` and name it in MIXHAUL_ENCRYPTION_KEYS_FILE"
         )
 
 

@@ -71,7 +71,8 @@ _UPDATE = f"""
 WITH incoming AS (
     SELECT r.*, k.occurred_at AS place, coalesce(r.at, k.observed_at) AS new_place
       FROM json_to_recordset(%(rows)s::json)
-           AS r(id bigint, digest bigint, at timestamptz, {", ".join(f"{c} {t}" for c, t in EVENT_COLUMN_TYPES.items())})
+           AS r(id bigint, digest bigint, at timestamptz,
+                {", ".join(f"{column} {kind}" for column, kind in EVENT_COLUMN_TYPES.items())})
       JOIN event_keys k ON k.organisation_id = %(organisation)s AND k.external_id = r.id
 ), written AS (
     UPDATE telemetry_events e

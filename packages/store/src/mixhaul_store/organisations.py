@@ -41,8 +41,9 @@ async def claim(
             VALUES (%s, %s, %s, %s, %s, clock_timestamp())
             ON CONFLICT (api_url, external_id) DO UPDATE
                SET name = coalesce(excluded.name, o.name), time_zone = coalesce(excluded.time_zone, o.time_zone),
-                   watermark = o.watermark + ((coalesce(excluded.name, o.name), coalesce(excluded.time_zone, o.time_zone))
-                       IS DISTINCT FROM (o.name, o.time_zone))::int,
+                   watermark = o.watermark
+                       + ((coalesce(excluded.name, o.name), coalesce(excluded.time_zone, o.time_zone))
+                          IS DISTINCT FROM (o.name, o.time_zone))::int,
                    last_seen_at = excluded.last_seen_at
              WHERE o.source = excluded.source
             RETURNING {_COLUMNS}

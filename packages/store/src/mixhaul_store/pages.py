@@ -138,9 +138,8 @@ class _Transaction:
         cursor = await self._conn.execute(_PROBE, (self._page.organisation_id, ids), prepare=True, binary=True)
         stored: dict[int, int] = dict(await cursor.fetchall())
         new = [record for record in newest.values() if record.external_id not in stored]
-        changed = [
-            record for record in newest.values() if stored.get(record.external_id, record.digest) != record.digest
-        ]
+        known = [record for record in newest.values() if record.external_id in stored]
+        changed = [record for record in known if record.digest != stored[record.external_id]]
         return new, changed, earlier
 
     def _decoded(self, records: Sequence[Record], earlier: dict[int, list[Record]]) -> list[Version]:
