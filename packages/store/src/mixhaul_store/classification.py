@@ -38,17 +38,20 @@ FAMILIES: Final = (
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (
         WORKING_HOURS,
-        r"\brest\b|weekly rest|working (hours|time)|duty|driving time|jornada|descanso|tempo de (direcao|espera)|^\d{3}:",
+        r"\brest\b|weekly rest|working (hours|time)|duty|driving time|jornada|descanso|tempo de (direcao|"
+        r"espera)|^\d{3}:",
     ),
     (CONFIGURATION, r"firmware|configurat|configurac|download|upload|programac|software"),
     (
         DIAGNOSTICS,
-        r"diagnost|\bdtc\b|fault|falha|defeito|temperatur|oil pressure|pressao d[oe]|coolant|batter|bateria|maintenance|manutenc|sensor|voltage|tensao",
+        r"diagnost|\bdtc\b|fault|falha|defeito|temperatur|oil pressure|pressao d[oe]|coolant|batter|"
+        r"bateria|maintenance|manutenc|sensor|voltage|tensao",
     ),
     (COMMUNICATION, r"\bgps\b|\bgsm\b|gprs|communicat|comunicac|signal|sinal|modem|tamper|antena|antenna"),
     (
         SAFETY,
-        r"impact|impacto|colis|collision|panic|panico|emergenc|rollover|capotamento|theft|roubo|jamm|towing|reboque|door open|porta aberta",
+        r"impact|impacto|colis|collision|panic|panico|emergenc|rollover|capotamento|theft|roubo|jamm|"
+        r"towing|reboque|door open|porta aberta",
     ),
     (
         INFRACTION,
