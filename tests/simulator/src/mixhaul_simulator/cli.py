@@ -107,7 +107,19 @@ def serve(
     start_ms = None if start is None else ms_of(start)
     resumed = False
     if state_file is not None:
-        start_ms, resumed = remembered_start(state_file, seed=seed, wanted_ms=start_ms)
+        if start is not None:
+            raise StartRefused("--start and --state-file exclude each other: the file says when the fleet began")
+        shape: dict[str, float] = {
+            "seed": seed,
+            "organisations": organisations,
+            "drivers": drivers,
+            "vehicles": vehicles,
+            "event-types": event_types,
+            "events-per-minute": events_per_minute,
+            "history-days": history_days,
+            "events-per-vehicle-day": events_per_vehicle_day,
+        }
+        start_ms, resumed = remembered_start(state_file, shape=shape)
     settings = Settings(
         seed=seed,
         organisations=organisations,

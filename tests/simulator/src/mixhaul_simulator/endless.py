@@ -16,6 +16,7 @@ from mixhaul_simulator.times import iso
 _TEMPLATES: Final = 1000
 _FIRST: Final = 1_000_000_000_000_000_000
 _PER_ORGANISATION: Final = 10_000_000_000_000_000
+_BLOCKS: Final = 800  # as many fit into 64 bits; ids are unique within an organisation anyway
 _PART: Final = re.compile(rb'("EventId":)-?\d+|("(?:StartDateTime|EndDateTime|Timestamp)":)"[^"]*"')
 
 
@@ -52,7 +53,7 @@ class Endless:
         """Body, how many events, and the millisecond of the next token."""
         number = self._numbers.get(group, 0)
         index = after_ms % self._cycle if self._cycle else after_ms
-        base = _FIRST + number * _PER_ORGANISATION + index * _TEMPLATES
+        base = _FIRST + number % _BLOCKS * _PER_ORGANISATION + index * _TEMPLATES
         pieces = self._pieces
         moment = f'"{iso(after_ms, fraction=True)}"'.encode()
         for place in self._time_places:

@@ -1,4 +1,4 @@
-"""Makes events and positions as JSON bytes, straight from templates: about ten microseconds each."""
+"""Makes events and positions as JSON bytes, straight from templates: some 20 microseconds each."""
 
 from __future__ import annotations
 

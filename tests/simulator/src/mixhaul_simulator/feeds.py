@@ -19,11 +19,13 @@ from mixhaul_simulator.http import Response
 from mixhaul_simulator.limits import Limits
 from mixhaul_simulator.organisation import Organisation
 from mixhaul_simulator.records import Call
+from mixhaul_simulator.times import MINUTE
 from mixhaul_simulator.tokens import NEW, Tokens
 from mixhaul_simulator.world import World
 
 MOST: Final = 1000
 _REDELIVERED: Final = 40
+_REACH: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Feeds:
         now = self._world.now_ms()
         group = ask.organisation.group_id
         after = self._tokens.read(ask.token, now_ms=now)
+        if after > now + MINUTE and not self._tokens.known(group, ask.feed, ask.token):
+            raise BadRequest(f"sincetoken '{ask.token}' lies in the future")
         if ask.feed == "feed" and self._endless is not None:
             body, count, token_ms = self._endless.page(group, after, ask.quantity)
             return self._respond(ask, call, body=body, count=count, has_more=True, token_ms=token_ms, hits=[])
@@ -115,8 +119,9 @@ class Feeds:
             shape.records = []
             return
         if "redeliver" in kinds and page.start:
-            first = max(0, page.start - 5000)
-            earlier = [record for record in log.live(first, page.start) if record not in _bad(log, first, page.start)]
+            first = max(0, page.start - _REACH)
+            spoilt = _bad(log, first, page.start)
+            earlier = [record for record in log.live(first, page.start) if record not in spoilt]
             picked = [earlier[self._faults.below(len(earlier))] for _ in range(min(_REDELIVERED, len(earlier)))]
             shape.records = picked + shape.records
         if "duplicate-page-events" in kinds and shape.records:
@@ -139,26 +144,26 @@ class Feeds:
         if self._gzip and ask.gzip and response.body:
             response.body = gzip.compress(response.body, 1)
             response.headers.append(("Content-Encoding", "gzip"))
-        usable = True
         if "garbage-has-more" in kinds:
             response.headers.append(("HasMoreItems", "Maybe"))
-            usable = False
+            response.usable = False
         elif "missing-has-more" in kinds:
-            usable = False
+            response.usable = False
         else:
             response.headers.append(("HasMoreItems", str(has_more)))
         if "missing-token" in kinds:
-            usable = False
+            response.usable = False
         else:
             response.headers.append(("GetSinceToken", text))
 
         def started() -> None:
             self._tokens.given(group, feed, text, ms=token_ms, whole=False)
             if not has_more:
-                self._limits.said_no_more(group, at=time.monotonic(), feed=feed)
+                at = time.monotonic() if response.usable else call.received
+                self._limits.said_no_more(group, at=at, asked_at=call.received, feed=feed)
 
         def sent() -> None:
-            if usable:
+            if response.usable:
                 self._tokens.given(group, feed, text, ms=token_ms, whole=True)
 
         response.started, response.sent = started, sent

@@ -70,13 +70,17 @@ class Wire:
 
 @dataclass(slots=True)
 class Response:
-    """One answer. `started` is called with the first byte, `sent` with the last one of a whole answer."""
+    """One answer. `started` is called with the first byte, `sent` with the last one of a whole answer.
+
+    Not `usable`: whatever arrives, a client can't take it for the answer.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = "application/json; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
     wire: Wire | None = None
+    usable: bool = True
     started: Callable[[], None] | None = None
     sent: Callable[[], None] | None = None
 
@@ -210,8 +214,8 @@ class Connection(asyncio.Protocol):
                 self._transport.write(body[start : start + size])
         else:
             self._transport.write(body)
-        await self._writable.wait()
         if wire.cut is not None:
+            await self._writable.wait()
             await self._end(wire)
             return
         if response.sent is not None:

@@ -113,7 +113,7 @@ class Mix:
             call.faults_text([kind for kind in (call.fault, fault.kind) if kind])
             damage.on_the_way(response, fault)
             if fault.kind in damage.UNUSABLE:
-                response.sent = None
+                response.usable = False
         return response
 
     def _made(

@@ -13,19 +13,22 @@ from mixhaul_simulator.clock import wall_ms
 from mixhaul_simulator.errors import StartRefused
 
 
-def remembered_start(path: Path, *, seed: int, wanted_ms: int | None) -> tuple[int, bool]:
-    """The begin of the fleet in milliseconds, and whether it was remembered."""
+def remembered_start(path: Path, *, shape: dict[str, float]) -> tuple[int, bool]:
+    """The begin of the fleet in milliseconds, and whether it was remembered. `shape` is what else makes the fleet."""
     if path.exists():
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            known_seed, start_ms = int(state["seed"]), int(state["startMs"])
+            known, start_ms = dict(state["fleet"]), int(state["startMs"])
         except (ValueError, KeyError, TypeError) as error:
             raise StartRefused(
                 f"--state-file {path} is not one of this program's: name another or delete it"
             ) from error
-        if known_seed != seed:
-            raise StartRefused(f"--state-file {path} belongs to seed {known_seed}, not {seed}: name another")
+        for name, value in shape.items():
+            if known.get(name) != value:
+                raise StartRefused(
+                    f"--state-file {path} belongs to a fleet with {name} {known.get(name)}, not {value}: name another"
+                )
         return start_ms, True
-    start_ms = wall_ms() if wanted_ms is None else wanted_ms
-    path.write_text(json.dumps({"seed": seed, "startMs": start_ms}) + "\n", encoding="utf-8")
+    start_ms = wall_ms()
+    path.write_text(json.dumps({"fleet": shape, "startMs": start_ms}) + "\n", encoding="utf-8")
     return start_ms, False

@@ -111,6 +111,7 @@ def build(*, random: Random, ids: Ids, root_id: int, name: str, size: Size, star
 def _sites(random: Random, ids: Ids, *, root_id: int, name: str) -> Site:
     root = Site(root_id, name, "OrganisationGroup")
     root.children.append(Site(ids.take(), "Site padrão", "DefaultSite"))
+    root.children.append(Site(ids.take(), "Unidade de negócio", "BusinessUnit"))
     for region in ("Região Sul", "Região Sudeste", "Operação Norte"):
         group = Site(ids.take(), region, "OrganisationSubGroup")
         for place in random.sample(vocabulary.PLACES, 2):

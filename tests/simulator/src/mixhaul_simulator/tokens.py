@@ -54,6 +54,11 @@ class Tokens:
         (state.whole if whole else state.broken).add(text)
         state.newest_ms = max(state.newest_ms, ms)
 
+    def known(self, organisation: int, feed: str, text: str) -> bool:
+        """Whether this token went out with a whole page."""
+        state = self._feeds.get((organisation, feed))
+        return state is not None and text in state.whole
+
     def fault_of(self, organisation: int, feed: str, text: str, *, ms: int, now_ms: int) -> str | None:
         """What is wrong about being asked with this token; None where it was given, or may be a constructed first one.
 

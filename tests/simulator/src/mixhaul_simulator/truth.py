@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Final
 
 import orjson
@@ -26,6 +27,8 @@ _IDS: Final = frozenset(
         "GroupId",
     }
 )
+
+_OWN_ID: Final = re.compile(rb'\{"EventId":(-?\d+)')
 
 
 def with_text_ids(value: Any) -> Any:
@@ -58,6 +61,7 @@ def quarantinable(organisation: Organisation) -> list[dict[str, Any]]:
     return [
         {
             "variant": variant,
+            "eventId": found[1].decode() if (found := _OWN_ID.match(log.records[place] or b"")) else None,
             "createdAt": iso(log.created[place], fraction=True, suffix="Z"),
             "record": base64.b64encode(log.records[place] or b"").decode(),
         }
