@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 import struct
+from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from math import isfinite
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -100,10 +103,19 @@ class _JsonText(JsonbBinaryDumper):
         return b"\x01" + (obj if isinstance(obj, bytes) else obj.encode())
 
 
+_INT4 = itemgetter(*(number for number, kind in enumerate(EVENT_COLUMN_TYPES.values()) if kind == "int4"))
+
+
+def _check_int4(versions: Sequence[Version]) -> None:
+    """psycopg's binary form of int4 cuts off what does not fit, without a word; an array of C ints raises."""
+    array("i", filter(None, chain.from_iterable(map(_INT4, (one.event.values for one in versions)))))
+
+
 async def insert(connection: Connection, versions: Sequence[Version], place: Place) -> int:
     """COPY keys and rows of events that are not there yet. Raises one of DATA_ERRORS where a value can't be stored."""
     if not versions:
         return 0
+    _check_int4(versions)
     organisation, observed, raw_page = place
     await _copy(
         connection,
