@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -254,9 +256,7 @@ class _Call:
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return UntrustedCertificate(host=self._host, detail=cause.verify_message)
-        # Of these errors only the system's own words are safe to show.
-        detail = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-        detail = detail or type(error).__name__
+        detail = next((word for word in map(_system_word, causes) if word), type(error).__name__)
         if self._answering:
             return AnswerCutShort(host=self._host, detail=detail)
         return ConnectionFailed(host=self._host, detail=detail, sent=self.sent_at is not None)
@@ -290,6 +290,19 @@ def _chain(error: BaseException) -> list[BaseException]:
         chain.append(link)
         link = link.__cause__ or link.__context__
     return chain
+
+
+def _system_word(error: BaseException) -> str | None:
+    """The system's own word for it: all of these errors' texts that is safe to show."""
+    match error:
+        case ssl.SSLError():
+            return f"TLS: {error.reason}" if error.reason else "TLS"
+        case socket.gaierror():
+            return error.strerror
+        case OSError() if error.errno:
+            return os.strerror(error.errno)
+        case _:
+            return None
 
 
 def _code(error: MixError) -> str:
