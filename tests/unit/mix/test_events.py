@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from mixhaul_mix.events import EventDecoder, RecordRejected, decode_event, event_id
 from mixhaul_mix.records import Event, read_event
@@ -250,7 +251,7 @@ def test_what_would_have_to_be_guessed_is_rejected(path: str, literal: str, reas
 
 @pytest.mark.parametrize("raw", [b"null", b"1", b'"x"', b"[]", b"", b"nul", b'{"EventId":1', b"\xff"])
 def test_what_is_no_object_is_rejected(raw: bytes) -> None:
-    for read in (decode_event, event_id):
+    for read in (decode_event, event_id, lambda record: event_id(Raw(record))):
         with pytest.raises(RecordRejected):
             read(raw)
 
@@ -271,7 +272,7 @@ def test_the_id_alone(raw: bytes, expected: int) -> None:
         with pytest.raises(RecordRejected, match="NaN"):
             event_id(raw)
     else:
-        assert event_id(raw) == expected == decode_event(raw).event_id
+        assert event_id(raw) == event_id(Raw(raw)) == expected == decode_event(raw).event_id
 
 
 @pytest.mark.parametrize(

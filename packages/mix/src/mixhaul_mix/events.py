@@ -75,12 +75,12 @@ _read_value_type: Final = lenient.to_choice(VALUE_TYPES)
 _read_source: Final = lenient.to_choice(SOURCES)
 
 
-def event_id(raw: bytes) -> int:
+def event_id(raw: bytes | Raw) -> int:
     """The record's own id, without reading the rest of it. Raises RecordRejected."""
     try:
         found = _only_id.decode(raw).event_id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return read_id(raw)
+        return read_id(bytes(raw))
     if not lenient.INT64[0] <= found <= lenient.INT64[1]:
         raise RecordRejected("EventId is out of range")
     return found
