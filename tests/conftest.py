@@ -1,3 +1,3 @@
 """Fixtures that tests of several areas share."""
 
-pytest_plugins = ["support.postgres"]
+pytest_plugins = ["support.postgres", "support.skips"]

@@ -12,10 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from mixhaul_runtime.settings import MixhaulSettings, is_secret, variable_of
 
-PROGRAMS: Final = {
-    "mixhaul-ingestor": "mixhaul_ingestor.settings",
-    "mixhaul-api": "mixhaul_api.settings",
-}
+MODULES: Final = ("mixhaul_ingestor.settings", "mixhaul_api.settings")
 
 _HEAD: Final = """\
 <!-- Generated from the settings models by `make generate`. Do not edit. -->
@@ -36,22 +33,22 @@ the file's end is no part of the secret. Set one of the two, not both.
 
 def render() -> str:
     """The whole page."""
-    fields: dict[str, tuple[FieldInfo, list[str]]] = {}
-    for program, module in PROGRAMS.items():
-        for name, info in _fields_of(module).items():
-            fields.setdefault(name, (info, []))[1].append(program)
-    rows = [_row(name, info, programs) for name, (info, programs) in sorted(fields.items())]
-    return _HEAD + "".join(rows)
+    fields: dict[str, tuple[FieldInfo, set[str]]] = {}
+    for model in (model for module in MODULES for model in _models_of(module)):
+        for name, info in model.model_fields.items():
+            fields.setdefault(name, (info, set()))[1].update(model.for_programs)
+    return _HEAD + "".join(_row(name, info, sorted(programs)) for name, (info, programs) in sorted(fields.items()))
 
 
-def _fields_of(module: str) -> dict[str, FieldInfo]:
-    """The fields of all settings models that a program's module defines."""
-    found: dict[str, FieldInfo] = {}
-    for candidate in vars(importlib.import_module(module)).values():
-        if isinstance(candidate, type) and issubclass(candidate, MixhaulSettings) and candidate.__module__ == module:
-            found |= candidate.model_fields
-    if not found:
-        raise LookupError(f"{module} defines no settings model")
+def _models_of(module: str) -> list[type[MixhaulSettings]]:
+    """The settings models that a program's module defines itself."""
+    found = [
+        candidate
+        for candidate in vars(importlib.import_module(module)).values()
+        if isinstance(candidate, type) and issubclass(candidate, MixhaulSettings) and candidate.__module__ == module
+    ]
+    if not found or not all(model.for_programs for model in found):
+        raise LookupError(f"{module} must define settings models, each with for_programs")
     return found
 
 

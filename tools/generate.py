@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,18 +17,28 @@ import configuration_docs  # noqa: E402 - found by the line above
 
 from mixhaul_source import crd  # noqa: E402
 
+
+def _schema_docs() -> str:
+    """Described by a PostgreSQL that is started for it."""
+    command = [sys.executable, "-m", "mixhaul_store.schema_docs"]
+    return subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
+
+
 FILES: Final[dict[str, Callable[[], str]]] = {
     f"crds/{crd.FILE_NAME}": crd.render,
     "docs/configuration.md": configuration_docs.render,
 }
+FROM_DATABASE: Final[dict[str, Callable[[], str]]] = {"docs/schema.md": _schema_docs}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
-    checking: bool = parser.parse_args().check
-    stale = [name for name, make in FILES.items() if not _up_to_date(name, make(), write=not checking)]
-    if stale and checking:
+    parser.add_argument("--without-database", action="store_true", help="leave out what needs a PostgreSQL")
+    arguments = parser.parse_args()
+    wanted = FILES if arguments.without_database else FILES | FROM_DATABASE
+    stale = [name for name, make in wanted.items() if not _up_to_date(name, make(), write=not arguments.check)]
+    if stale and arguments.check:
         print(f"not what their sources say: {', '.join(stale)}; run `make generate` and commit", file=sys.stderr)
         return 1
     return 0
@@ -43,10 +54,10 @@ def _up_to_date(name: str, wanted: str, *, write: bool) -> bool:
         path.write_text(wanted, encoding="utf-8")
         print(f"generated {name}")
     else:
-        lines = difflib.unified_diff(
+        difference = difflib.unified_diff(
             found.splitlines(), wanted.splitlines(), name, f"{name} (wanted)", lineterm="", n=1
         )
-        print("\n".join(list(lines)[:60]))
+        print("\n".join(list(difference)[:60]))
     return False
 
 

@@ -11,7 +11,7 @@ import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -47,11 +47,15 @@ def is_secret(info: FieldInfo) -> bool:
 
 
 class MixhaulSettings(BaseSettings):
-    """Base of every settings model. Each field has a description: the documentation is made from them."""
+    """Base of every settings model. Each field has a description: the documentation is made from them.
+
+    `for_programs` names the programs that read the model.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+    for_programs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **values: Any) -> None:
         try:
