@@ -18,22 +18,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from mixhaul_store import connections, urls
+from mixhaul_store import connections, server_check, urls
 from mixhaul_store.connections import CONNECT_OPTIONS, StoreConnection
-from mixhaul_store.errors import (
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-    MissingExtension,
-    PoolExhausted,
-    StoreError,
-    UnsupportedEncoding,
-    UnsupportedServer,
-)
+from mixhaul_store.errors import DatabaseUnavailable, PoolExhausted, StoreError
 from mixhaul_store.metrics import POOLS
 from mixhaul_store.translation import translate
-
-OLDEST_SERVER = 150000
-EXTENSIONS = ("pg_trgm", "unaccent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +54,7 @@ class Database:
         self.pool_name = pool
         self._statement_timeout = statement_timeout_seconds
         self._wait_seconds = wait_seconds
+        self._busy = 0
         self._connect_error: psycopg.Error | None = None
         self._connect_error_at = 0.0
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
@@ -90,14 +80,19 @@ class Database:
 
     async def __aexit__(self, *exc_info: object) -> None:
         POOLS.remove(self)
-        await self._pool.close()
+        # A connection attempt that nobody answers would hold this up for longer.
+        await self._pool.close(timeout=2)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         """A connection in autocommit mode, in UTC."""
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                self._busy += 1
+                try:
+                    yield connection
+                finally:
+                    self._busy -= 1
         except PoolTimeout as error:
             raise self._no_connection() from error
         except PoolClosed as error:
@@ -131,33 +126,17 @@ class Database:
     async def check(self, *, writable: bool = True) -> None:
         """Raise unless the server is new enough, speaks UTF-8, has the extensions and (if asked for) takes writes."""
         async with self.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
-                " current_setting('server_encoding'),"
-                " pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,"
-                " ARRAY(SELECT wanted FROM unnest(%s::text[]) AS wanted"
-                " WHERE NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = wanted))",
-                (list(EXTENSIONS),),
-            )
+            cursor = await connection.execute(server_check.QUERY, server_check.PARAMETERS)
             row = await cursor.fetchone()
         assert row is not None  # noqa: S101  (a SELECT without FROM)
-        number, version, encoding, read_only, missing = row
-        if number < OLDEST_SERVER:
-            raise UnsupportedServer(version, where=self.where)
-        if encoding != "UTF8":
-            raise UnsupportedEncoding(encoding, where=self.where)
-        if missing:
-            raise MissingExtension(tuple(missing), where=self.where)
-        if writable and read_only:
-            raise DatabaseReadOnly(where=self.where)
+        error = server_check.objection(server_check.Facts(*row), where=self.where, writable=writable)
+        if error is not None:
+            raise error
 
     def pool_state(self) -> PoolState:
         """For the metrics."""
         stats = self._pool.get_stats()
-        idle = stats.get("pool_available", 0)
-        return PoolState(
-            busy=max(0, stats.get("pool_size", 0) - idle), idle=idle, waits=stats.get("requests_queued", 0)
-        )
+        return PoolState(busy=self._busy, idle=stats.get("pool_available", 0), waits=stats.get("requests_queued", 0))
 
     async def _configure(self, connection: AsyncConnection[Any]) -> None:
         await connections.configure(connection, statement_timeout_seconds=self._statement_timeout)
@@ -167,12 +146,12 @@ class Database:
             await pool.check()
 
     def _no_connection(self) -> StoreError:
+        if self._busy >= self._pool.max_size:
+            return PoolExhausted(size=self._pool.max_size, seconds=self._wait_seconds)
         recent = time.monotonic() - self._connect_error_at <= self._wait_seconds + 1
         if self._connect_error is not None and recent:
             return translate(self._connect_error, where=self.where)
-        if self._pool.get_stats().get("pool_size", 0) < self._pool.max_size:
-            return DatabaseUnavailable("no answer in time", where=self.where)
-        return PoolExhausted(size=self._pool.max_size, seconds=self._wait_seconds)
+        return DatabaseUnavailable("no answer in time", where=self.where)
 
     def _remember(self, error: psycopg.Error | None) -> None:
         self._connect_error = error

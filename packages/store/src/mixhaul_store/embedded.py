@@ -43,7 +43,6 @@ from mixhaul_store.server_process import ServerUser
 
 USER = "mixhaul"
 DATABASE = "mixhaul"
-START_SECONDS = 60.0
 PORT_TRIES = 10
 LARGEST_LOG = 10 * 1024 * 1024
 
@@ -82,6 +81,7 @@ class EmbeddedPostgres:
         durable: bool = True,
         settings: Mapping[str, str] | None = None,
         binaries: Path | None = None,
+        start_seconds: float = 60.0,
     ) -> None:
         self.data_dir = Path(os.path.abspath(data_dir))  # noqa: PTH100  (a link stays a link)
         self.cluster = self.data_dir / "cluster"
@@ -90,6 +90,7 @@ class EmbeddedPostgres:
         self._bin = binaries
         self._settings = _SETTINGS | ({} if durable else _FAST_SETTINGS) | dict(settings or {})
         self._durable = durable
+        self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._port: int | None = None
 
@@ -114,7 +115,7 @@ class EmbeddedPostgres:
         if self.pid is not None:
             return self._url(self._password(), self._known_port())
         self._prepare_folder()
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         with _opened(self.data_dir / "lock") as lock:
             while not _locked(lock):
                 shared = self._running()

@@ -15,19 +15,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 
-from mixhaul_store import urls
+from mixhaul_store import server_check, urls
 from mixhaul_store.connections import CONNECT_OPTIONS
-from mixhaul_store.database import EXTENSIONS, OLDEST_SERVER, Database
-from mixhaul_store.errors import (
-    DatabaseReadOnly,
-    LockTimeout,
-    MissingExtension,
-    SchemaTooNew,
-    SchemaTooOld,
-    TransientStoreError,
-    UnsupportedEncoding,
-    UnsupportedServer,
-)
+from mixhaul_store.database import Database
+from mixhaul_store.errors import LockTimeout, SchemaTooNew, SchemaTooOld, TransientStoreError
 from mixhaul_store.partitions import ensure_now
 from mixhaul_store.translation import translate
 
@@ -38,7 +29,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("mixhaul_store.schema")
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 _LOCK = 6_203_114_872  # of nobody else, it is hoped
@@ -118,20 +109,11 @@ def _compare(found: str | None, *, older_is_error: bool) -> None:
 
 
 def _check_server(connection: psycopg.Connection[Any], where: str) -> None:
-    info = connection.info
-    if info.server_version < OLDEST_SERVER:
-        raise UnsupportedServer(info.parameter_status("server_version") or str(info.server_version), where=where)
-    encoding = info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        raise UnsupportedEncoding(encoding or "unknown", where=where)
-    wanted = list(EXTENSIONS)
-    there = connection.execute("SELECT name FROM pg_available_extensions WHERE name = ANY(%s)", (wanted,)).fetchall()
-    missing = tuple(sorted(set(wanted) - {row[0] for row in there}))
-    if missing:
-        raise MissingExtension(missing, where=where)
-    row = connection.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool").fetchone()
-    if row is not None and row[0]:
-        raise DatabaseReadOnly(where=where)
+    row = connection.execute(server_check.QUERY, server_check.PARAMETERS).fetchone()
+    assert row is not None  # noqa: S101  (a SELECT without FROM)
+    error = server_check.objection(server_check.Facts(*row), where=where, writable=True)
+    if error is not None:
+        raise error
 
 
 @contextmanager

@@ -75,6 +75,8 @@ def translate(error: psycopg.Error, *, where: str | None = None) -> StoreError:
             return Deadlock()
         case pg.QueryCanceled():
             return StatementCancelled()
+        case pg.IdleInTransactionSessionTimeout():
+            return DatabaseUnavailable("the session stood still inside of a transaction for too long", where=where)
         case pg.InsufficientPrivilege():
             return PermissionDenied(error.diag.message_primary or "no privilege")
         case pg.InvalidCatalogName():
