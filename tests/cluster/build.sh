@@ -4,13 +4,14 @@
 #   build.sh control-plane    etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, helm
 #   build.sh node             the above, and kubelet, kube-proxy, containerd, runc, CNI plugins, coredns, pause
 #   build.sh kind             the first, and kind
+#   build.sh                  the best of them that this machine can run
 #
 # What is there already is kept: the folder carries the version, so an upgrade builds beside it.
 set -euo pipefail
 # shellcheck source=env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-level=${1:-control-plane}
+level=${1:-$(best_level)}
 built=0
 [[ $level =~ ^(control-plane|node|kind)$ ]] || fail "no such level: $level (control-plane, node or kind)"
 [[ -d $bin ]] || mkdir -p "$bin"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster import nodeclient
 from cluster.acts import make_namespace
 from cluster.controlplane import ControlPlane
+from cluster.nodeclient import Node
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +36,19 @@ def kubeconfig_for(plane: ControlPlane, namespace: str) -> Callable[[str], Path]
         return plane.kubeconfig_for(namespace=namespace, service_account=service_account)
 
     return kubeconfig
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Node]:
+    """The cluster of `make cluster-up` where it has a node; otherwise one for this run."""
+    running = nodeclient.running()
+    if running is not None:
+        yield running
+        return
+    level = nodeclient.level_here()
+    if level not in ("kind", "node"):
+        pytest.skip(f"no pod can run here, because {level}")
+    try:
+        yield nodeclient.start(level)
+    finally:
+        nodeclient.stop(level)

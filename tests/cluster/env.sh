@@ -10,6 +10,7 @@ images=$cache/images
 state=${MIXHAUL_NODE_STATE:-/var/lib/mixhaul-node} # not below /run, which is another one inside, nor in anybody's /tmp
 cgroup=mixhaul-node
 kind_cluster=mixhaul
+kind_kubeconfig=$cache/kind/kubeconfig
 
 fail() {
     echo "${0##*/}: $*" >&2
@@ -28,6 +29,18 @@ node_runs() {
     [[ -e $state/unshare.pid && -d /proc/$(<"$state/unshare.pid") ]]
 }
 
+node_left_over() { # by a test run that was killed: nobody else will end it
+    [[ -e $state/owner && ! -d /proc/$(<"$state/owner") ]]
+}
+
+kind_runs() {
+    [[ -e $kind_kubeconfig ]]
+}
+
+use_own_settings() { # nothing of the developer's own kubectl and helm is seen or changed
+    export KUBECACHEDIR=$1/kubectl-cache HELM_CACHE_HOME=$1/helm/cache HELM_CONFIG_HOME=$1/helm/config HELM_DATA_HOME=$1/helm/data
+}
+
 first_process() { # of the node's PID namespace, as seen from outside
     local parent
     parent=$(<"$state/unshare.pid")
@@ -36,6 +49,16 @@ first_process() { # of the node's PID namespace, as seen from outside
 
 docker_answers() {
     command -v docker > /dev/null && timeout 10 docker info > /dev/null 2>&1
+}
+
+best_level() {
+    if docker_answers; then
+        echo kind
+    elif [[ -z $(missing_for_node) ]]; then
+        echo node
+    else
+        echo control-plane
+    fi
 }
 
 missing_for_node() { # a sentence, or nothing where a node of our own can run

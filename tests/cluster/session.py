@@ -141,6 +141,7 @@ def _enter(words: list[str]) -> None:
         raise NoCluster
     command = words or [os.environ.get("SHELL", "/bin/sh")]
     env = environment(Path(session.folder), session.kubeconfig)
+    env.pop("PYTHONPATH", None)  # it was for this module
     try:
         os.execvpe(command[0], command, env)  # noqa: S606 - this is what one asks for
     except FileNotFoundError:
