@@ -61,12 +61,40 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	MYPYPATH=tools:tests/faults $(PYTHON) -m mypy tools/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
-	.venv/bin/shellcheck tools/bootstrap .ci/run
+	MYPYPATH=tests $(PYTHON) -m mypy -p cluster
+	.venv/bin/shellcheck tools/bootstrap .ci/run tests/cluster/*.sh
 
 .PHONY: format
 format: setup ## Format the code and repair what ruff can repair.
 	$(PYTHON) -m ruff check --fix $(CODE)
 	$(PYTHON) -m ruff format $(CODE)
+
+##@ Kubernetes
+
+# kind, node or control-plane; empty takes the best that this machine allows.
+LEVEL ?=
+# What cluster-enter runs instead of a shell.
+CMD ?=
+
+.PHONY: cluster-build
+cluster-build: setup ## Build the cluster's programs: minutes the first time, then nothing.
+	@tests/cluster/build.sh $(LEVEL)
+
+.PHONY: cluster-up
+cluster-up: setup ## Start a Kubernetes cluster to play with (LEVEL=kind|node|control-plane).
+	@tests/cluster/up.sh $(LEVEL)
+
+.PHONY: cluster-enter
+cluster-enter: ## Open a shell that sees the cluster (CMD='kubectl get pods -A' runs that instead).
+	@tests/cluster/enter.sh $(CMD)
+
+.PHONY: cluster-down
+cluster-down: ## End the cluster.
+	@tests/cluster/down.sh
+
+.PHONY: test-cluster
+test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
+	$(PYTEST) tests/cluster $(PYTEST_ARGS)
 
 ##@ Generated files
 
