@@ -58,7 +58,7 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)
 	$(PYTHON) -m ruff format --check $(CODE)
 	$(PYTHON) -m mypy
-	MYPYPATH=tools:tests/faults $(PYTHON) -m mypy tools/*.py
+	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
 	MYPYPATH=tests $(PYTHON) -m mypy -p cluster
