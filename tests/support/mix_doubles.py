@@ -128,7 +128,7 @@ class MemoryTokens:
         return True
 
     async def fail(self, *, generation: int, grant: Grant, error: str, refused: bool) -> None:
-        if generation != self.generation:
+        if generation != self.generation or grant != self.intent:
             return
         self.intent = None
         if refused and grant == "password":

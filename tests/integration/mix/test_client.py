@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -193,20 +194,19 @@ async def test_a_401_without_an_organisation() -> None:
 
 
 async def test_a_permit_that_grew_old_before_sending_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(permits, "SEND_WITHIN_SECONDS", 0.0)
-    times = iter([0.0, 1.0, 1.0, 1.0])
+    monkeypatch.setattr(permits, "SEND_WITHIN_SECONDS", 0.05)
+    async with bench(page()) as b:
+        at_once = b.client._transport.call
 
-    class Clock:
-        def time(self) -> float:
-            return next(times)
+        async def slowly_connected(*args: Any, **more: Any) -> Any:
+            await asyncio.sleep(0.1)
+            return await at_once(*args, **more)
 
-    monkeypatch.setattr(permits.asyncio, "get_running_loop", Clock)
-    budget = MemoryBudget()
-    async with permits.slot(budget) as held:
-        await held.renew_if_late()
-        assert budget.held == 1
-        await held.permit.answered()
-    assert budget.outcomes == ["not sent", "answered None"]
+        monkeypatch.setattr(b.client._transport, "call", slowly_connected)
+        got = await feed(b)
+        assert b.budget.outcomes == ["not sent", "answered False"]
+        assert got.observed_at == b.budget.permits[1].observed_at
+        assert len(b.server.requests) == 1
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------

@@ -118,6 +118,12 @@ async def test_a_refused_password_is_not_tried_again_by_anybody() -> None:
         assert tokens.log == ["begin password", "fail password invalid_grant refused"]
 
 
+@pytest.mark.parametrize("error", ["unsupported_grant_type", "unauthorized_client", "invalid_request"])
+async def test_what_is_refused_about_the_refresh_token_says_nothing_of_the_password(error: str) -> None:
+    async with bench(refusal(error), token(), tokens=logged_out("old")) as b:
+        assert (await access(b)).token == "acc3ss-token"
+
+
 @pytest.mark.parametrize("refresh_token", [None, "old"])
 @pytest.mark.parametrize("status", [400, 401])
 async def test_a_refused_client_is_remembered_too(refresh_token: str | None, status: int) -> None:

@@ -83,6 +83,7 @@ def test_a_refusal(status: int, body: Any, error: str) -> None:
         pytest.param(400, b"<html>Bad Request</html>", HTML, id="HTML with 400"),
         pytest.param(400, b"no", (), id="400 without a reason"),
         pytest.param(400, {"error": 7}, JSON, id="400 with an odd reason"),
+        pytest.param(400, {"error": "temporarily_unavailable"}, JSON, id="400 that passes"),
         pytest.param(404, {"error": "invalid_grant"}, JSON, id="404"),
         pytest.param(302, b"", (), id="redirect"),
         pytest.param(429, b"", (), id="429"),

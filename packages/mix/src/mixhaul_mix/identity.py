@@ -201,15 +201,11 @@ class Identity:
                 access = Access(outcome.access_token, login.generation + 1)
                 return self._keep(access, seconds=min(CACHE_SECONDS, outcome.expires_in_seconds / 2))
             case Refused():
-                # A refused client is not tried again with the password either: it is the same client.
-                refused_client = outcome.error in CLIENT_ERRORS
-                refused_grant: Grant = "password" if refused_client else grant
                 _count(grant, "refused")
-                await self._tokens.fail(
-                    generation=login.generation, grant=refused_grant, error=outcome.error, refused=True
-                )
-                if refused_grant == "refresh_token":
+                if grant == "refresh_token" and outcome.error != "invalid_client":
+                    await self._tokens.fail(generation=login.generation, grant=grant, error=outcome.error, refused=True)
                     return None
+                await self._remember_refusal(outcome.error, login=login, grant=grant)
                 raise _rejection(outcome.error)
             case Unclear():
                 _count(grant, "unknown" if outcome.may_be_spent else "failed")
@@ -218,6 +214,17 @@ class Identity:
                         generation=login.generation, grant=grant, error=f"status_{answer.status}", refused=False
                     )
                 raise IdentityUnavailable(outcome.reason, retry_after_seconds=retry_after_seconds(answer))
+
+    async def _remember_refusal(self, error: str, *, login: Login, grant: Grant) -> None:
+        """No process tries these credentials again. A client that was refused with a refresh token is the same client
+        with the password, which therefore isn't sent: only its refusal is written down."""
+        if grant == "refresh_token":
+            await self._tokens.fail(generation=login.generation, grant=grant, error=error, refused=False)
+            if not await self._tokens.begin(
+                generation=login.generation, grant="password", deadline_seconds=INTENT_MARGIN_SECONDS
+            ):
+                return
+        await self._tokens.fail(generation=login.generation, grant="password", error=error, refused=True)
 
 
 def _usable(login: Login) -> Access | None:

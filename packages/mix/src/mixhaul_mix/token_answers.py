@@ -16,6 +16,7 @@ MAX_TOKEN_LENGTH: Final = 16_384
 CLIENT_ERRORS: Final = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
 # Only these are repeated in messages: anything else may be a part of what was sent.
 KNOWN_ERRORS: Final = CLIENT_ERRORS | {"invalid_grant", "invalid_request", "access_denied"}
+PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "slow_down"})
 OTHER_ERROR: Final = "other_error"
 
 
@@ -50,7 +51,7 @@ def read_token_answer(answer: Answer) -> Granted | Refused | Unclear:
         return _granted(json_object(answer.body))
     if answer.status in {400, 401, 403} and not html:
         error = (json_object(answer.body) or {}).get("error")
-        if isinstance(error, str) and error:
+        if isinstance(error, str) and error and error not in PASSING_ERRORS:
             return Refused(error if error in KNOWN_ERRORS else OTHER_ERROR)
     what = "an HTML page" if html else "no OAuth answer"
     return Unclear(f"it sent {what} with status {answer.status}", may_be_spent=False)
