@@ -17,7 +17,7 @@ PYTEST := $(PYTHON) -m pytest
 WORKERS ?= 2
 # More for pytest, such as PYTEST_ARGS='-k manifest'.
 PYTEST_ARGS ?=
-CODE := packages services tests tools
+CODE := $(wildcard packages services operator tests tools)
 
 ##@ Use
 
@@ -121,4 +121,4 @@ bench-e2e: setup ## Measure from the simulator over HTTP to the database.
 .PHONY: clean
 clean: ## Remove what the targets above made: .venv, .tools, .cache and tools' caches. The demo's data stays.
 	rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find packages services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

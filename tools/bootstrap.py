@@ -125,12 +125,15 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     parts = [str(ROOT), sys.version, sysconfig.get_platform(), UV_VERSION]
     digest.update("\0".join(parts).encode())
-    files = [ROOT / "uv.lock", ROOT / "pyproject.toml"]
-    for pattern in ("packages/*", "services/*", "tests/simulator"):
-        files += sorted(ROOT.glob(f"{pattern}/pyproject.toml"))
-    for file in files:
+    for file in [ROOT / "uv.lock", ROOT / "pyproject.toml", *_members()]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _members() -> list[Path]:
+    """The `pyproject.toml` of each member of the workspace."""
+    found = (path for pattern in ("*", "*/*") for path in ROOT.glob(f"{pattern}/pyproject.toml"))
+    return sorted(path for path in found if not path.relative_to(ROOT).parts[0].startswith("."))
 
 
 def _ready() -> bool:
@@ -160,8 +163,7 @@ def _steps_by_lock() -> list[Step]:
 def _steps_by_index(index: str) -> list[Step]:
     """An index of one's own has the same files elsewhere: the locked versions and hashes, its addresses."""
     wanted = TOOLS / "requirements.txt"
-    packages = [str(path.parent) for path in sorted(ROOT.glob("*/*/pyproject.toml"))]
-    editable = [part for path in packages for part in ("--editable", path)]
+    editable = [part for member in _members() for part in ("--editable", str(member.parent))]
     export = ["export", "--frozen", "--quiet", "--no-emit-workspace", "--output-file", str(wanted)]
     by_index = ["--quiet", "--compile-bytecode", "--default-index", index, "--python", str(VENV)]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,11 @@ from pydantic_core import PydanticUndefined
 
 from mixhaul_runtime.settings import MixhaulSettings, is_secret, variable_of
 
-MODULES: Final = ("mixhaul_ingestor.settings", "mixhaul_api.settings")
+MODULES: Final = tuple(
+    f"{package}.settings"
+    for package in ("mixhaul_ingestor", "mixhaul_api", "mixhaul_operator")
+    if importlib.util.find_spec(package) is not None
+)
 
 _HEAD: Final = """\
 <!-- Generated from the settings models by `make generate`. Do not edit. -->

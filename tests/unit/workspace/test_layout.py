@@ -19,7 +19,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z0-9-]+):[^#\n]*(?:## (.+))?$", MAKEFILE, re.MULTILINE))
-PACKAGES = sorted(path.parent for path in ROOT.glob("*/*/pyproject.toml") if ".venv" not in path.parts)
+PACKAGES = sorted(
+    path.parent
+    for pattern in ("*", "*/*")
+    for path in ROOT.glob(f"{pattern}/pyproject.toml")
+    if not path.relative_to(ROOT).parts[0].startswith(".")
+)
 SOURCES = [path for package in PACKAGES for path in sorted((package / "src").rglob("*.py"))]
 
 
