@@ -1,4 +1,4 @@
-"""MiX's rules of traffic, by the machine's monotonic clock: when a request arrives, when the first byte of an answer goes.
+"""MiX's rules of traffic, by the machine's monotonic clock: a request's arrival, the first byte of an answer.
 
 At most so many calls in any rolling minute for an organisation, and a pause after a page that said that there is no
 more. Every breach is recorded; whether it is also refused is a setting.
