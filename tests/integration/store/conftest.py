@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.store_haul import Haul, begin
 
 from mixhaul_store.database import Database
+from support.store_haul import Haul, begin
 
 
 @pytest.fixture

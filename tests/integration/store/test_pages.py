@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import zstandard
-from support.store_haul import NOON, Haul, event, later, record, rejected
 
 from mixhaul_store import support
 from mixhaul_store.records import EVENT_COLUMN_TYPES, EVENT_VALUE_COLUMNS, PageResult, digest
+from support.store_haul import NOON, Haul, event, later, record, rejected
 
 MINUTE = timedelta(minutes=1)
 SAMPLES: dict[str, Any] = {
