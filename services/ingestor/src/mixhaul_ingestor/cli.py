@@ -1,0 +1,155 @@
+"""The command line of `mixhaul-ingestor`. Each command opens what it needs, runs, and ends with a code of `errors`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+import uvloop
+from rich.console import Console
+
+from mixhaul_ingestor import commands
+from mixhaul_ingestor.errors import SourceNotFound, exit_code
+from mixhaul_ingestor.settings import IngestorSettings
+from mixhaul_ingestor.standalone import database_url
+from mixhaul_runtime import logs
+from mixhaul_source import manifest
+from mixhaul_source.manifest import Source
+from mixhaul_store.encryption import create_key_file
+from mixhaul_store.schema import migrate as migrate_database
+
+app = typer.Typer(
+    name="mixhaul-ingestor",
+    help="Hauls MiX Telematics data into PostgreSQL, losing nothing and doubling nothing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+log = structlog.get_logger("mixhaul_ingestor.cli")
+
+Manifest = Annotated[
+    Path,
+    typer.Option(
+        "--manifest",
+        "-m",
+        help="YAML with MixSource and Secret documents, as `kubectl apply` takes it.",
+        show_default=False,
+    ),
+]
+OneSource = Annotated[str | None, typer.Option("--source", help="Only this MixSource (name, or namespace/name).")]
+
+
+@app.command()
+def stream(
+    manifest_file: Manifest,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="End with 0 once every feed has said that there is no more.")
+    ] = False,
+    live: Annotated[
+        bool | None, typer.Option("--live/--no-live", help="The live view; by default where there is a terminal.")
+    ] = None,
+) -> None:
+    """Read every source's event feed, for ever."""
+    watching = sys.stdout.isatty() if live is None else live
+    with _program("ingestor", quiet=watching) as settings:
+        sources = manifest.load(manifest_file)
+        _run(commands.stream(settings, sources, until_caught_up=until_caught_up, live=watching))
+
+
+@app.command()
+def sync(
+    manifest_file: Manifest,
+    source: OneSource = None,
+) -> None:
+    """Upsert drivers, vehicles, event types and sites once; ends with an error if a part failed."""
+    with _program("sync") as settings:
+        sources = _chosen(manifest.load(manifest_file), source)
+        _run(commands.sync(settings, sources))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema to this version. Two at once are safe."""
+    with _program("migrate") as settings, database_url(settings) as url:
+        revision = migrate_database(url)
+        typer.echo(f"The schema is at {revision}.")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Per organisation: cursor, lag, gaps, budget, last sync, last error."""
+    with _program("status", quiet=True) as settings:
+        _run(commands.status(settings, as_json=as_json))
+
+
+@app.command(name="make-key")
+def make_key(
+    file: Annotated[Path, typer.Argument(help="File to write; an existing one gets the new key on top.")],
+) -> None:
+    """Make a key that encrypts MiX's tokens in the database."""
+    with _program("make-key", quiet=True):
+        create_key_file(file)
+        typer.echo(f"The key is in {file}: name it in MIXHAUL_ENCRYPTION_KEYS_FILE.")
+
+
+@contextmanager
+def _program(component: str, *, quiet: bool = False) -> Iterator[IngestorSettings]:
+    """Settings, logs, and the one place where known trouble becomes a sentence and an exit code."""
+    try:
+        settings = IngestorSettings()
+        logs.configure(format=settings.log_format, level="ERROR" if quiet else settings.log_level, component=component)
+        yield settings
+    except BaseExceptionGroup as group:
+        _end(_first(group))
+    except Exception as error:  # noqa: BLE001  (the edge of the program)
+        _end(error)
+
+
+def _end(error: BaseException) -> None:
+    code = exit_code(error)
+    if code is None:
+        log.critical("this is a defect", exc_info=error)
+        Console(stderr=True).print(f"mixhaul-ingestor: a defect: {type(error).__name__}", style="red", markup=False)
+        raise typer.Exit(1) from error
+    Console(stderr=True, soft_wrap=True).print(f"mixhaul-ingestor: {error}", style="red", markup=False, highlight=False)
+    raise typer.Exit(code) from error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first known trouble of a group, or its first member."""
+    flat: list[BaseException] = []
+    stack: list[BaseException] = [group]
+    while stack:
+        error = stack.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((error for error in flat if exit_code(error) is not None), flat[0])
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def _chosen(sources: list[Source], wanted: str | None) -> list[Source]:
+    if wanted is None:
+        return sources
+    found = [one for one in sources if wanted in (one.name, one.key)]
+    if not found:
+        raise SourceNotFound(wanted, [one.key for one in sources])
+    return found
+
+
+def main() -> None:
+    """Entry point."""
+    app()

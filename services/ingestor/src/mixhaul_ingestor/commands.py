@@ -1,0 +1,163 @@
+"""What the commands do once their arguments are read: open the database, run, close."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+import typer
+from rich.console import Console
+
+from mixhaul_ingestor import live as live_view
+from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.leadership import Leadership
+from mixhaul_ingestor.settings import IngestorSettings
+from mixhaul_ingestor.standalone import cipher, database_url
+from mixhaul_ingestor.state import View
+from mixhaul_ingestor.status import as_json as status_json
+from mixhaul_ingestor.status import as_table
+from mixhaul_ingestor.stream import Stream
+from mixhaul_ingestor.sync import sync_source
+from mixhaul_ingestor.wiring import Wiring
+from mixhaul_runtime.admin import AdminServer
+from mixhaul_runtime.clock import SystemClock
+from mixhaul_runtime.metrics import set_build_info
+from mixhaul_runtime.shutdown import stop_event
+from mixhaul_source.manifest import Source
+from mixhaul_store import progress, schema
+from mixhaul_store.database import Database
+from mixhaul_store.elections import LeaderRow
+
+log = structlog.get_logger("mixhaul_ingestor.commands")
+
+LEASE = "ingestor"
+STALLED_LOOP_SECONDS = 30.0
+
+
+def holder(settings: IngestorSettings) -> str:
+    """The process's name in elections: the host or pod, shortened to what PostgreSQL keeps, and a random part."""
+    return f"{(settings.holder or socket.gethostname())[:40]}-{secrets.token_hex(4)}"
+
+
+@asynccontextmanager
+async def _opened(settings: IngestorSettings, *, connections: int) -> AsyncIterator[Wiring]:
+    """The database (embedded where none is named), checked, and what belongs to it."""
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(database_url(settings))
+        name = holder(settings)
+        database = await stack.enter_async_context(
+            Database(url, application_name=f"mixhaul:{name}", min_size=1, max_size=connections)
+        )
+        yield Wiring(database=database, cipher=cipher(settings), holder=name, settings=settings)
+
+
+async def stream(settings: IngestorSettings, sources: Sequence[Source], *, until_caught_up: bool, live: bool) -> None:
+    """Lead and read, until a signal comes or, where asked for, everything is caught up."""
+    stop = stop_event()
+    clock = SystemClock()
+    set_build_info("ingestor")
+    view = View()
+    ready: list[str] = ["the database's schema is not there yet"]
+    beat = _Heartbeat()
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(
+            AdminServer(
+                settings.admin_port,
+                host=settings.admin_host,
+                ready=lambda: ready[0] if ready else None,
+                live=beat.trouble,
+            )
+        )
+        log.info("admin port", port=admin.port)
+        wiring = await stack.enter_async_context(_opened(settings, connections=settings.database_connections))
+        await _schema(wiring.database, stop)
+        ready.clear()
+        timing = settings.timing()
+        row = LeaderRow(wiring.database, lease=LEASE, holder=wiring.holder, duration_seconds=timing.lease_duration)
+        work = Stream(sources=sources, wiring=wiring, view=view, clock=clock, until_caught_up=until_caught_up)
+        done = asyncio.Event()
+        background = [asyncio.create_task(beat.run(done))]
+        if live:
+            background.append(asyncio.create_task(live_view.show(view, clock=clock, console=Console(), ending=done)))
+        try:
+            await Leadership(row, timing=timing, lease=LEASE).run(work.lead, stop=stop)
+        finally:
+            done.set()
+            await asyncio.gather(*background)
+    if until_caught_up and not stop.is_set():
+        failures = view.failures()
+        for failure in failures[1:]:
+            log.error("not caught up", error=str(failure))
+        if failures:
+            raise failures[0]
+
+
+async def sync(settings: IngestorSettings, sources: Sequence[Source]) -> None:
+    """Sync each source once; raises the first cause where something failed."""
+    clock = SystemClock()
+    set_build_info("sync")
+    stop = stop_event()
+    async with _opened(settings, connections=4) as wiring:
+        await _schema(wiring.database, stop)
+        outcomes = [
+            await sync_source(source, wiring=wiring, reason="sync", clock=clock)
+            for source in sources
+            if not source.spec.suspend
+        ]
+    for outcome in outcomes:
+        for organisation, counts in outcome.counts.items():
+            listed = ", ".join(f"{count} {what}" for what, count in counts.items())
+            typer.echo(f"{outcome.source}, organisation {organisation}: {listed or 'nothing'}")
+    causes = [cause for outcome in outcomes for cause in outcome.causes]
+    for outcome in outcomes:
+        for sentence in outcome.errors:
+            log.error("sync failed", source=outcome.source, error=sentence)
+    if causes:
+        raise causes[0]
+
+
+async def status(settings: IngestorSettings, *, as_json: bool) -> None:
+    """Print the progress of every feed."""
+    async with _opened(settings, connections=1) as wiring:
+        await schema.require(wiring.database)
+        rows = await progress.read(wiring.database)
+    now = datetime.now(UTC)
+    if as_json:
+        typer.echo(orjson.dumps(status_json(rows, now=now), option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console().print(as_table(rows, now=now))
+
+
+async def _schema(database: Database, stop: asyncio.Event) -> None:
+    """Wait until the schema is this version's; a newer one is an error."""
+    await database.check()
+
+    async def sleep(seconds: float) -> None:
+        await pause(stop, seconds)
+
+    await schema.wait(database, stop=stop, sleep=sleep)
+
+
+class _Heartbeat:
+    """Liveness: that the event loop moves, never that data flows."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    async def run(self, done: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while not done.is_set():
+            self._last = loop.time()
+            await pause(done, 1.0)
+
+    def trouble(self) -> str | None:
+        if self._last is None:
+            return None
+        late = asyncio.get_running_loop().time() - self._last
+        return f"the event loop stood still for {late:.0f} s" if late > STALLED_LOOP_SECONDS else None

@@ -1,0 +1,85 @@
+"""How the programs end: each kind of trouble has an exit code of its own, and every message is one sentence.
+
+    IngestorError
+     +- MissingEncryptionKeys     78
+     +- SourceNotFound            64
+
+| code | trouble |
+|---|---|
+| 0 | done |
+| 1 | a defect, with a traceback in the log |
+| 2 | wrong options |
+| 64 | no such source in the manifest |
+| 65-67, 78, 80, 81 | the manifest, a setting or a Secret: see `mixhaul_source.errors` |
+| 69 | a port is taken |
+| 73 | the data folder can't be used |
+| 74 | the database can't be reached or used |
+| 75 | MiX can't be reached; it may later |
+| 76 | the database's schema is newer or older than the program, or the server is too old |
+| 77 | MiX refuses the credentials |
+| 79 | MiX refuses an organisation or a request, or another source owns the organisation |
+"""
+
+from __future__ import annotations
+
+from mixhaul_mix.errors import CredentialsRejected, MixError, TransientMixError
+from mixhaul_runtime.errors import RuntimeFailure
+from mixhaul_source.errors import ManifestError
+from mixhaul_store.errors import (
+    DataDirectoryInUse,
+    DataDirectoryNotOurs,
+    DataDirectoryUnreachable,
+    MissingExtension,
+    OrganisationClaimed,
+    SchemaTooNew,
+    SchemaTooOld,
+    StoreError,
+    UnsupportedServer,
+)
+
+
+class IngestorError(Exception):
+    """Something that a person must change before the program can go on."""
+
+    exit_code = 78
+
+
+class MissingEncryptionKeys(IngestorError):
+    """MIXHAUL_DATABASE_URL is set, MIXHAUL_ENCRYPTION_KEYS_FILE is not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MIXHAUL_DATABASE_URL is set, but MIXHAUL_ENCRYPTION_KEYS_FILE is not: MiX's tokens are stored encrypted. "
+            "Make a key with `mixhaul-ingestor make-key FILE` and name the file there."
+        )
+
+
+class SourceNotFound(IngestorError):
+    """The manifest has no source of this name."""
+
+    exit_code = 64
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name, self.known = name, known
+        super().__init__(f"There is no MixSource {name!r} in the manifest; it has: {', '.join(known) or 'none'}.")
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of a known trouble; None for a defect."""
+    match error:
+        case IngestorError() | RuntimeFailure() | ManifestError():
+            return error.exit_code
+        case CredentialsRejected():
+            return 77
+        case TransientMixError():
+            return 75
+        case MixError() | OrganisationClaimed():
+            return 79
+        case SchemaTooNew() | SchemaTooOld() | UnsupportedServer() | MissingExtension():
+            return 76
+        case DataDirectoryInUse() | DataDirectoryNotOurs() | DataDirectoryUnreachable():
+            return 73
+        case StoreError():
+            return 74
+        case _:
+            return None

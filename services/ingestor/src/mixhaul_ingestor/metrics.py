@@ -1,0 +1,54 @@
+"""The ingestor's own metrics. A leader that stops removes the gauges of its feeds: nothing frozen is scraped."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FEED = ("source", "organisation", "feed")
+
+PAGES = Counter("mixhaul_ingest_pages", "Feed requests by outcome.", (*_FEED, "result"))
+PAGE_SECONDS = Histogram(
+    "mixhaul_ingest_page_duration_seconds",
+    "Time spent on a page by stage.",
+    ("feed", "stage"),
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100),
+)
+EVENTS = Counter(
+    "mixhaul_ingest_events", "Events of committed pages by outcome.", ("source", "organisation", "outcome")
+)
+LAST_POLL = Gauge("mixhaul_ingest_last_poll_timestamp_seconds", "When a page was last committed.", _FEED)
+LAST_DATA = Gauge("mixhaul_ingest_last_data_timestamp_seconds", "When a page with events was last committed.", _FEED)
+CURSOR = Gauge("mixhaul_ingest_cursor_timestamp_seconds", "How far the feed has been read, in creation time.", _FEED)
+CURSOR_EXPIRY = Gauge("mixhaul_ingest_cursor_expiry_timestamp_seconds", "When the token dies (7 days).", _FEED)
+OPEN_GAP = Gauge("mixhaul_ingest_open_gap_seconds", "Sum of the open gaps' lengths.", _FEED)
+BUDGET_USED = Gauge("mixhaul_upstream_budget_used_ratio", "Share of the request budget in use.", ("organisation",))
+CREDENTIAL_EXPIRY = Gauge(
+    "mixhaul_credential_expiry_timestamp_seconds", "When the access token in use expires.", ("source",)
+)
+LEADER = Gauge("mixhaul_leader", "1 while this process leads.", ("lease",))
+LEADER_TRANSITIONS = Counter("mixhaul_leader_transitions", "How often this process began to lead.", ("lease",))
+FENCED_WRITES = Counter("mixhaul_fenced_writes", "Writes refused because another process leads.")
+
+PAGE_RESULTS = ("data", "empty", "error", "invalid")
+EVENT_OUTCOMES = ("inserted", "updated", "unchanged", "quarantined")
+
+_FEED_GAUGES = (LAST_POLL, LAST_DATA, CURSOR, CURSOR_EXPIRY, OPEN_GAP)
+
+
+def declare_feed(source: str, organisation: str, feed: str) -> None:
+    """Export the counters of a feed as 0 before anything happens."""
+    for result in PAGE_RESULTS:
+        PAGES.labels(source, organisation, feed, result)
+    for outcome in EVENT_OUTCOMES:
+        EVENTS.labels(source, organisation, outcome)
+
+
+def forget_feed(source: str, organisation: str, feed: str) -> None:
+    """Remove the gauges of a feed that this process no longer reads."""
+    for gauge in _FEED_GAUGES:
+        with suppress(KeyError):
+            gauge.remove(source, organisation, feed)
+    with suppress(KeyError):
+        BUDGET_USED.remove(organisation)

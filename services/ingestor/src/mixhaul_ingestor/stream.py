@@ -1,0 +1,141 @@
+"""What the leader does: every source's feeds, the syncs that were asked for, and the daily care of partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from mixhaul_ingestor import metrics
+from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.sources import SourceRunner
+from mixhaul_ingestor.state import FeedView, SourceView, View
+from mixhaul_ingestor.sync import sync_source
+from mixhaul_ingestor.wiring import Wiring
+from mixhaul_mix.errors import MixError
+from mixhaul_runtime.clock import Clock
+from mixhaul_source.manifest import Source
+from mixhaul_store import partitions, progress, work
+from mixhaul_store.elections import Epoch
+from mixhaul_store.errors import StaleEpoch, StoreError
+
+log = structlog.get_logger("mixhaul_ingestor.stream")
+
+CARE_EVERY = timedelta(hours=24)
+CARE_RETRY_SECONDS = 60.0
+WORK_SECONDS = 2.0
+PROGRESS_SECONDS = 5.0
+SUMMARY_SECONDS = 60.0
+
+
+class Stream:
+    """The leader's work under one epoch, for all sources of the manifest."""
+
+    def __init__(
+        self, *, sources: Sequence[Source], wiring: Wiring, view: View, clock: Clock, until_caught_up: bool
+    ) -> None:
+        self._sources = {source.key: source for source in sources}
+        self._wiring = wiring
+        self._view = view
+        self._clock = clock
+        self._until_caught_up = until_caught_up
+
+    async def lead(self, epoch: Epoch, ending: asyncio.Event) -> None:
+        """Until `ending`, or until every feed has caught up where that was asked for. Raises `StaleEpoch`."""
+        self._view.leading, self._view.epoch = True, epoch.epoch
+        self._view.sources = {key: SourceView(key=key) for key in self._sources}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for key, source in self._sources.items():
+                    runner = SourceRunner(
+                        source=source, wiring=self._wiring, epoch=epoch, view=self._view.sources[key], clock=self._clock
+                    )
+                    tasks.create_task(runner.run(ending))
+                tasks.create_task(self._care(ending))
+                tasks.create_task(self._requests(ending))
+                tasks.create_task(self._look(ending))
+                tasks.create_task(self._summarise(ending))
+                if self._until_caught_up:
+                    tasks.create_task(self._end_when_settled(ending))
+        except* StaleEpoch as group:
+            raise StaleEpoch(lease=epoch.lease, epoch=epoch.epoch) from group
+        finally:
+            self._view.leading = False
+
+    async def _end_when_settled(self, ending: asyncio.Event) -> None:
+        while not await pause(ending, 0.1):
+            if self._view.settled():
+                ending.set()
+
+    async def _care(self, ending: asyncio.Event) -> None:
+        """Partitions exist beforehand; what landed in the DEFAULT partition moves out of it."""
+        while not ending.is_set():
+            try:
+                now = self._clock.now()
+                await partitions.ensure(self._wiring.database, now=now)
+                for table in ("telemetry_events", "raw_pages"):
+                    moved = await partitions.drain_default(self._wiring.database, table=table, now=now)
+                    if moved:
+                        log.info("rows moved out of the default partition", table=table, rows=moved)
+            except StoreError as error:
+                log.warning("care of partitions failed; tried again", error=str(error))
+                await pause(ending, CARE_RETRY_SECONDS)
+                continue
+            await pause(ending, CARE_EVERY.total_seconds())
+
+    async def _requests(self, ending: asyncio.Event) -> None:
+        """Syncs that the stream, the CLI or an annotation asked for, one after the other."""
+        while not await pause(ending, WORK_SECONDS):
+            try:
+                request = await work.take(self._wiring.database, kinds=("sync",), sources=tuple(self._sources))
+                if request is None:
+                    continue
+                outcome = await sync_source(
+                    self._sources[request.source],
+                    wiring=self._wiring,
+                    reason=str(request.parameters.get("reason", "request")),
+                    clock=self._clock,
+                )
+                message = "; ".join(outcome.errors) or "synced"
+                await work.finish(self._wiring.database, request.id, ok=not outcome.errors, message=message)
+            except (MixError, StoreError) as error:
+                log.warning("a request for work failed", error=str(error))
+
+    async def _look(self, ending: asyncio.Event) -> None:
+        """Figures that only the database has: budget in use, open gaps."""
+        while not await pause(ending, PROGRESS_SECONDS):
+            try:
+                rows = await progress.read(self._wiring.database)
+            except StoreError as error:
+                log.debug("progress can't be read", error=str(error))
+                continue
+            for row in rows:
+                view = self._feed(row.source, row.organisation)
+                if view is None:
+                    continue
+                view.budget_used = row.permits_used
+                view.name = row.name or view.name
+                metrics.BUDGET_USED.labels(str(row.organisation)).set(row.permits_used / max(1, view.budget_limit))
+                metrics.OPEN_GAP.labels(row.source, str(row.organisation), row.feed).set(row.gap_seconds)
+
+    async def _summarise(self, ending: asyncio.Event) -> None:
+        """One line a minute and feed."""
+        while not await pause(ending, SUMMARY_SECONDS):
+            at = self._clock.monotonic()
+            for feed in self._view.feeds():
+                log.info(
+                    "minute",
+                    source=feed.source,
+                    organisation=feed.organisation,
+                    feed=feed.feed,
+                    state=feed.state,
+                    events=feed.rate(at=at),
+                    read_up_to=feed.position.isoformat() if feed.position else None,
+                    error=feed.error,
+                )
+
+    def _feed(self, source: str, organisation: int) -> FeedView | None:
+        view = self._view.sources.get(source)
+        return view.feeds.get(organisation) if view else None
