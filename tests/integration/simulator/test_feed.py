@@ -100,6 +100,17 @@ async def test_a_cursor_dies_with_the_clock(caller: Caller) -> None:
     assert (await caller.page(token)).status_code == 400
 
 
+async def test_a_cursor_of_a_client_whose_own_clock_is_right(start: Callable[..., Any]) -> None:
+    now = datetime.now(UTC)
+    caller: Caller = await start(start_ms=int((now - timedelta(days=8)).timestamp() * 1000))
+    token = (await caller.page("NEW")).headers["getsincetoken"]
+    assert (await caller.page(token)).status_code == 200
+    await caller.do("clock", {"set": now.isoformat()})
+    assert (await caller.page(token)).status_code == 400
+    assert (await caller.page(token_at(OLDEST))).status_code == 200
+    assert await caller.violations() == []
+
+
 async def test_a_token_of_ones_own_making_is_recorded(caller: Caller) -> None:
     token = (await caller.page(token_at(OLDEST), 20)).headers["getsincetoken"]
     token = (await caller.page(token, 20)).headers["getsincetoken"]

@@ -224,6 +224,10 @@ class TestRewriting:
         assert rewrite.rewritten({"AmendmentType": "ReassignedEvent"}, {"enum-number"}) == {"AmendmentType": 1}
         assert rewrite.rewritten({"Type": "BusinessUnit"}, {"enum-number"}) == {"Type": "BusinessUnit"}
 
+    def test_names_in_capitals_are_the_same_names(self) -> None:
+        assert rewrite.rewritten(EVENT, {"enum-case"})["EventCategory"] == "DETAIL"
+        assert rewrite.rewritten(EVENT, {"enum-case", "enum-number"})["StartPosition"]["Source"] == 0
+
     def test_unknown_fields_leave_the_known_ones(self) -> None:
         grown = rewrite.rewritten(EVENT, {"unknown-fields"})
         assert {name: grown[name] for name in EVENT if name != "StartPosition"} == {

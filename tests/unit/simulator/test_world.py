@@ -187,3 +187,4 @@ def test_faults_of_the_making_are_in_the_truth() -> None:
     assert all(one("null-fields")[name] is None for name in ("Value", "StartPosition", "SpeedLimit", "EndDateTime"))
     assert one("enum-unknown")["ValueType"] == "Percentile"
     assert one("negative-ids")["DriverId"] < 0
+    assert {one("dates-wild")["StartDateTime"][:4] for _ in range(20)} == {"1970", "2099"}

@@ -118,12 +118,13 @@ async def run(
     ready: Callable[[Simulator], None],
 ) -> None:
     """Run until SIGTERM or SIGINT, then end at once."""
+    start = wall_ms() if settings.start_ms is None or settings.resumed else settings.start_ms
+    simulator = Simulator(settings, clock=MovableClock(start), first_faults=first_faults)
+    # Only now: while a large fleet is made, the signals' own effect is the quicker one.
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    start = wall_ms() if settings.start_ms is None or settings.resumed else settings.start_ms
-    simulator = Simulator(settings, clock=MovableClock(start), first_faults=first_faults)
     await simulator.start(host=host, port=port, control_port=control_port)
     try:
         ready(simulator)

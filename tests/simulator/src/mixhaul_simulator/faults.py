@@ -66,10 +66,10 @@ PAGE: Final = frozenset(
 )
 """About a page and its headers; the last three also about lists."""
 
-RECORD: Final = frozenset({"unknown-fields", "numbers-as-text", "dates-odd", "enum-number"})
+RECORD: Final = frozenset({"unknown-fields", "numbers-as-text", "dates-odd", "enum-number", "enum-case"})
 """Every record of an answer is written in another way, of the same value."""
 
-MAKING: Final = frozenset({"null-fields", "negative-ids", "enum-unknown", "bad-record"})
+MAKING: Final = frozenset({"null-fields", "negative-ids", "enum-unknown", "dates-wild", "bad-record"})
 """When an event is made: it is so from then on, and the truth says so too."""
 
 LIST: Final = frozenset({"empty-support-list", "short-support-list"})

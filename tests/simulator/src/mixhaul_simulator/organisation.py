@@ -242,6 +242,8 @@ def _altered(record: bytes, facts: Facts, kind: str) -> tuple[bytes, Facts]:
         for name in ("StartPosition", "EndPosition"):
             if event[name] is not None:
                 event[name]["Source"] = "Quantum"
+    elif kind == "dates-wild":
+        event["StartDateTime"] = "1970-01-01T00:00:00" if event["EventId"] % 2 else "2099-12-31T23:59:59.999Z"
     else:
         for name in _ID_FIELDS:
             if event[name] is not None:

@@ -28,6 +28,7 @@ _NUMBERS: Final[dict[str, dict[str, int]]] = {
     "AmendmentType": {"quarantinedevent": 0, "reassignedevent": 1},
     "Type": {"organisationgroup": 1, "sitegroup": 4, "organisationsubgroup": 5, "defaultsite": 6},
 }
+_NAMES: Final = frozenset({*_NUMBERS, "EventCategory", "ValueType"})
 _BRASILIA: Final = timezone(timedelta(hours=-3))
 _FORMS: Final = 4
 
@@ -97,8 +98,21 @@ def enum_number(value: Any) -> Any:
     return value
 
 
+def enum_case(value: Any) -> Any:
+    """Names of enumerations in capitals, which mean the same."""
+    if isinstance(value, dict):
+        return {
+            name: item.upper() if name in _NAMES and isinstance(item, str) else enum_case(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [enum_case(item) for item in value]
+    return value
+
+
 BY_KIND: Final[dict[str, Callable[[Any], Any]]] = {
     "enum-number": enum_number,
+    "enum-case": enum_case,
     "dates-odd": dates_odd,
     "unknown-fields": unknown_fields,
     "numbers-as-text": numbers_as_text,
