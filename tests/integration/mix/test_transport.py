@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,17 @@ async def test_what_is_not_sent_in_time_is_not_sent_at_all() -> None:
 
         with pytest.raises(Timeout) as caught:
             await transport.call(request(server), deadline_seconds=5, send_within_seconds=0.1, before_send=slow)
+    assert not caught.value.sent
+    assert server.requests == []
+
+
+async def test_a_process_that_was_stopped_does_not_send_what_it_had_begun() -> None:
+    async def stopped() -> None:
+        time.sleep(0.2)  # noqa: ASYNC251  (no timer of the loop can fire meanwhile)
+
+    async with ScriptedServer() as server, Transport(timeouts=SHORT) as transport:
+        with pytest.raises(Timeout) as caught:
+            await transport.call(request(server), deadline_seconds=5, send_within_seconds=0.1, before_send=stopped)
     assert not caught.value.sent
     assert server.requests == []
 
