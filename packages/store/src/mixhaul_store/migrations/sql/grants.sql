@@ -57,6 +57,9 @@ BEGIN
             -- Counted, but their bytes are personal data.
             EXECUTE format('GRANT SELECT (id, organisation_id, feed, reason, observed_at, resolved_at)'
                 ' ON TABLE public.quarantined_records TO %I', role);
+            -- Whether a login was refused; no token.
+            EXECUTE format('GRANT SELECT (identity_url, client_id, username, revision, access_expires_at, refused_revision,'
+                ' refused_until, refused_error) ON TABLE public.api_credentials TO %I', role);
             EXECUTE format('GRANT INSERT ON TABLE public.work_requests TO %I', role);
         END IF;
     END LOOP;
