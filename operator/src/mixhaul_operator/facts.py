@@ -52,9 +52,9 @@ class FeedFacts:
 
 @dataclass(frozen=True, slots=True)
 class SyncFacts:
-    """The last finished sync of one organisation."""
+    """The last finished sync of one organisation; without one where it failed before it came to any."""
 
-    organisation: Organisation
+    organisation: Organisation | None
     at: datetime
     succeeded: bool
     error: str | None = None

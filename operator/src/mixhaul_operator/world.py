@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from mixhaul_operator.naming import cron_job_name
 from mixhaul_operator.secret_state import SecretState, state_of
 
 Object = Mapping[str, Any]
@@ -75,6 +76,32 @@ class World:
         self.cron_jobs: Shelf[Object] = Shelf(_without_managed_fields)
         self.templates: Shelf[Object] = Shelf(_without_managed_fields)
         self.secrets: Shelf[SecretState] = Shelf(state_of)
+        self._by_cron_job: dict[str, str] = {}
+
+    def concerned(self, cron_job: Object) -> set[str]:
+        """The sources that a CronJob matters to: its owner, and the one that needs its name."""
+        found = {owner_of(cron_job), self._by_cron_job.get(_name(cron_job))}
+        return {name for name in found if name is not None and self.sources.get(name) is not None}
+
+    def put_source(self, source: Object) -> bool:
+        """Whether it was news."""
+        name = _name(source)
+        self._by_cron_job[cron_job_name(name)] = name
+        return self.sources.put(source)
+
+    def drop_source(self, source: Object) -> bool:
+        """Whether it was there."""
+        name = _name(source)
+        dropped = self.sources.drop(source)
+        if dropped:
+            self._by_cron_job.pop(cron_job_name(name), None)
+        return dropped
+
+    def replace_sources(self, sources: Iterable[Object], *, version: str) -> set[str]:
+        """After a LIST; the names that were news."""
+        changed = self.sources.replace(sources, version=version)
+        self._by_cron_job = {cron_job_name(name): name for name in self.sources.names()}
+        return changed
 
     def sources_with_secret(self, name: str) -> list[str]:
         """Names of the sources that refer to a Secret, for the login or for certificates."""

@@ -38,7 +38,7 @@ def last_success(subject: Subject) -> datetime | None:
     if isinstance(subject.knowledge, Known):
         runs = subject.knowledge.facts.syncs
         if runs:
-            return min((run.at for run in runs), default=None) if all(run.succeeded for run in runs) else None
+            return min(run.at for run in runs) if all(run.succeeded for run in runs) else None
     return subject.job.succeeded_at
 
 
@@ -64,8 +64,9 @@ def _failure(subject: Subject, facts: SourceFacts) -> str | None:
     if not failed:
         return None
     worst = max(failed, key=lambda run: run.at)
-    where = listed([run.organisation for run in failed])
-    return shortened(f"The last sync failed for {where}: {worst.error or 'no reason was written down'}")
+    organisations = [run.organisation for run in failed if run.organisation is not None]
+    where = f" for {listed(organisations)}" if organisations else ""
+    return shortened(f"The last sync failed{where}: {worst.error or 'no reason was written down'}")
 
 
 def _overdue(subject: Subject) -> str:
