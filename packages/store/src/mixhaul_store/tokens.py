@@ -22,21 +22,22 @@ from mixhaul_store.errors import DecryptionFailed
 log = structlog.get_logger("mixhaul_store.tokens")
 
 REFUSED_FOR_SECONDS = 3600.0
+LONGEST_EXPIRY_SECONDS = 30 * 86400.0
 _LONGEST_ERROR = 200
 
 _LOGIN = "identity_url = %(identity_url)s AND client_id = %(client_id)s AND username = %(username)s"
 _NO_INTENT = "intent_grant = NULL, intent_holder = NULL, intent_deadline = NULL"
 _OURS = f"{_LOGIN} AND revision = %(revision)s AND generation = %(generation)s AND intent_holder = %(holder)s"
 
-# Makes the row, and drops what belongs to another version of the Secret. An intent of that version is dropped, too:
-# its answer does not find its generation any more.
+# Makes the row, and drops what belongs to another version of the Secret, an intent included: its answer does not find
+# its generation any more. A refusal stays: it names the version that was refused, and while a changed Secret reaches
+# one process after the other, the last one with the old password must not try it each time that they alternate.
 _ADOPT = f"""
 INSERT INTO api_credentials AS c (identity_url, client_id, username, revision)
 VALUES (%(identity_url)s, %(client_id)s, %(username)s, %(revision)s)
 ON CONFLICT (identity_url, client_id, username) DO UPDATE
    SET revision = excluded.revision, generation = c.generation + 1, access_token = NULL, refresh_token = NULL,
-       access_expires_at = NULL, {_NO_INTENT}, refused_revision = NULL, refused_until = NULL, refused_error = NULL,
-       updated_at = clock_timestamp()
+       access_expires_at = NULL, {_NO_INTENT}, updated_at = clock_timestamp()
  WHERE c.revision <> excluded.revision
 """
 _LOAD = f"""
@@ -64,7 +65,8 @@ _COMPLETE = f"""
 UPDATE api_credentials
    SET generation = generation + 1, access_token = %(access)s, refresh_token = %(refresh)s,
        access_expires_at = clock_timestamp() + %(expires_in)s * interval '1 second', {_NO_INTENT},
-       refused_revision = NULL, refused_until = NULL, refused_error = NULL, updated_at = clock_timestamp()
+       refused_until = CASE WHEN refused_revision IS DISTINCT FROM revision THEN refused_until END,
+       updated_at = clock_timestamp()
  WHERE {_OURS}
 """
 _FAIL = f"""
@@ -125,11 +127,14 @@ class PostgresTokenStore:
         """The login as it is now."""
         async with self._db.connection() as connection:
             row = await (await connection.execute(_LOAD, self._values)).fetchone()
-            if row is None or not row[1]:
+            if row is None or not (row[1] or row[5]):
                 await connection.execute(_ADOPT, self._values)
                 row = await (await connection.execute(_LOAD, self._values)).fetchone()
         assert row is not None  # noqa: S101  (just made; logins are not deleted while they are used)
-        generation, _, access, refresh, pending, refused = row
+        generation, ours, access, refresh, pending, refused = row
+        if not ours:
+            # Refused, and the row is another version's: nothing of it is for us, and nothing of it is in the way.
+            access = refresh = pending = None
         return StoredLogin(
             generation=generation,
             access_token=self._open(access),
@@ -151,7 +156,7 @@ class PostgresTokenStore:
             generation=generation,
             access=self._cipher.encrypt(access_token),
             refresh=None if refresh_token is None else self._cipher.encrypt(refresh_token),
-            expires_in=expires_in_seconds,
+            expires_in=min(expires_in_seconds, LONGEST_EXPIRY_SECONDS),
         )
 
     async def fail(self, *, generation: int, grant: str, error: str, refused: bool) -> None:
