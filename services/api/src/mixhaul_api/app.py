@@ -16,7 +16,7 @@ from mixhaul_api import docs_page, openapi
 from mixhaul_api.call import Services
 from mixhaul_api.docs_page import Asset
 from mixhaul_api.routes import ROUTES
-from mixhaul_api.web import Errors, handler_of
+from mixhaul_api.web import ApiRequest, Errors, handler_of
 
 _numbers = count(1)
 _SETTINGS: Final[dict[str, Any]] = {
@@ -41,6 +41,7 @@ def create_app(services: Services) -> App:
         config=Config(_SETTINGS, env_prefix=None),
         configure_logging=False,
         error_handler=Errors(services),
+        request_class=ApiRequest,
         strict_slashes=True,
     )
     for route in ROUTES:

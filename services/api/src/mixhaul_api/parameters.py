@@ -18,7 +18,6 @@ from pydantic import (
     StrictBool,
     StrictStr,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -241,6 +240,5 @@ class Classification(Parameters):
 class NoBody(Parameters):
     """For routes without a body."""
 
-    @model_validator(mode="after")
-    def _nothing(self) -> NoBody:
-        return self
+
+NOTHING: Final = NoBody()

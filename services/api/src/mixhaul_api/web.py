@@ -16,6 +16,7 @@ import orjson
 import structlog
 from sanic import HTTPResponse, Request
 from sanic import exceptions as sanic_errors
+from sanic.compat import Header
 from sanic.handlers import ErrorHandler
 from sanic.http import Http
 from sanic.response import raw
@@ -24,6 +25,7 @@ from mixhaul_api import metrics, parsing
 from mixhaul_api import problems as known
 from mixhaul_api.call import Call, Services
 from mixhaul_api.errors import KeysUnavailable, TokenRefused
+from mixhaul_api.parameters import NOTHING
 from mixhaul_api.problems import Problem
 from mixhaul_api.routes import Route
 from mixhaul_store.errors import PermissionDenied, SchemaTooNew, StatementFailed, StoreError
@@ -63,7 +65,7 @@ async def _answer(route: Route[Any, Any], services: Services, request: Request, 
         needed = ", ".join(sorted(route.roles))
         raise Problem(known.FORBIDDEN, f"This needs a token with one of these in its claim `roles`: {needed}.")
     parameters = parsing.parameters(route.parameters, path=path, query=request.query_string)
-    body = route.body()
+    body: object = NOTHING
     if route.has_body:
         body = parsing.body(route.body, content_type=request.headers.get("content-type"), raw=request.body)
     if services.state.waiting_for is not None:
@@ -78,6 +80,18 @@ async def _answer(route: Route[Any, Any], services: Services, request: Request, 
             request_id=request.ctx.request_id,
         )
     )
+
+
+class ApiRequest(Request):
+    """Sanic answers rubbish through a request without a method, and fails once more where the URL is the rubbish."""
+
+    def __init__(self, url_bytes: bytes, headers: Header, version: str, method: str, *rest: Any, **named: Any) -> None:
+        try:
+            super().__init__(url_bytes, headers, version, method, *rest, **named)
+        except sanic_errors.BadURL:
+            if method != "NONE":
+                raise
+            super().__init__(b"*", headers, version, method, *rest, **named)
 
 
 class Errors(ErrorHandler):

@@ -27,6 +27,7 @@ ASYMMETRIC_ALGORITHMS: Final = frozenset(
 )
 _FRESH_SECONDS: Final = 300.0
 _PAUSE_SECONDS: Final = 10.0
+_PAUSE_WITHOUT_KEYS_SECONDS: Final = 1.0
 _FETCH_SECONDS: Final = 5.0
 
 
@@ -113,7 +114,8 @@ class IssuerKeys:
         """Fetch, unless that was tried a moment ago: tokens with invented key names must not become requests."""
         async with self._lock:
             now = self._clock.monotonic()
-            if self._tried_at is not None and now - self._tried_at < _PAUSE_SECONDS:
+            pause = _PAUSE_SECONDS if self._keys else _PAUSE_WITHOUT_KEYS_SECONDS
+            if self._tried_at is not None and now - self._tried_at < pause:
                 return
             self._tried_at = now
             try:

@@ -1,0 +1,84 @@
+"""One planted database and one API process for all tests that leave both as they were; a fresh pair for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from support import api_data
+from support.api_server import ApiProcess, Contract, running, secret_key, token
+from support.postgres import Server
+
+Client = Callable[..., httpx.Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The planted database."""
+
+    url: str
+    organisations: dict[str, int]
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """One statement, committed."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="session")
+def fleet(postgres_server: Server) -> Iterator[Fleet]:
+    """The database that the shared process answers from. Tests that write to it put back what they changed."""
+    with postgres_server.database() as url:
+        with psycopg.connect(url) as connection:
+            organisations = api_data.plant(connection)
+        yield Fleet(url, organisations)
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return secret_key(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def api(fleet: Fleet, key_file: Path) -> Iterator[ApiProcess]:
+    """The shared process."""
+    with running(database_url=fleet.url, jwt_key_file=str(key_file)) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def contract(api: ApiProcess) -> Contract:
+    return Contract(httpx.get(f"{api.url}/openapi.json").raise_for_status().json())
+
+
+@pytest.fixture
+def client(api: ApiProcess, key_file: Path, contract: Contract) -> Iterator[Client]:
+    """Makes clients of the shared process whose every answer is held to the OpenAPI document."""
+    opened: list[httpx.Client] = []
+
+    def make(*organisations: object, role: str = "reader", subject: str = "test", checked: bool = True) -> httpx.Client:
+        bearer = token(key_file, *map(str, organisations), role=role, subject=subject)
+
+        def check(response: httpx.Response) -> None:
+            response.read()
+            contract.check(response)
+
+        opened.append(
+            httpx.Client(
+                base_url=api.url,
+                headers={"Authorization": f"Bearer {bearer}"},
+                event_hooks={"response": [check]} if checked else {},
+            )
+        )
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
