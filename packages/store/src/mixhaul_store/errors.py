@@ -8,6 +8,7 @@
      |   +- TooManyConnections       the server's limit
      |   +- PoolExhausted            our own limit
      |   +- LockTimeout, Deadlock, StatementCancelled
+     |   +- PartitionsChanged        the month of a row got its partition while the statement ran
      |   +- CommitUnknown            COMMIT was sent, its answer never came
      |   +- SchemaTooOld             the migration has not run yet: a pod waits
      +- TerminalStoreError           trying again changes nothing
@@ -107,6 +108,13 @@ class StatementCancelled(TransientStoreError):
 
     def __init__(self) -> None:
         super().__init__("a statement took longer than allowed, or an administrator cancelled it; tried again later")
+
+
+class PartitionsChanged(TransientStoreError):
+    """A row was on its way to the DEFAULT partition when its month got one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("the partitions changed while a statement ran, and it was undone; tried again later")
 
 
 class CommitUnknown(TransientStoreError):

@@ -146,6 +146,7 @@ def _read(connection: psycopg.Connection[Any]) -> str | None:
 def _upgrade(connection: psycopg.Connection[Any]) -> None:
     from alembic import command
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
     config = alembic_config()
@@ -157,6 +158,8 @@ def _upgrade(connection: psycopg.Connection[Any]) -> None:
             config.attributes["connection"] = bound
             command.upgrade(config, "head")
             bound.commit()
+    except DBAPIError as error:
+        raise (error.orig or error) from error
     finally:
         if not connection.closed:
             connection.rollback()

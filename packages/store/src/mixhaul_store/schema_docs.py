@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+import structlog
 from psycopg import Connection
 
 from mixhaul_store.embedded import EmbeddedPostgres
@@ -149,7 +150,8 @@ def generate(url: str) -> str:
 
 
 def main() -> None:
-    """Write the document to the file that is named, or to standard output."""
+    """Write the document to the file that is named, or to standard output, which the log is kept out of."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "postgresql", durable=False) as url:

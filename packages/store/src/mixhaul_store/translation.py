@@ -20,6 +20,7 @@ from mixhaul_store.errors import (
     DatabaseUnavailable,
     Deadlock,
     LockTimeout,
+    PartitionsChanged,
     PermissionDenied,
     StatementCancelled,
     StatementFailed,
@@ -77,6 +78,9 @@ def translate(error: psycopg.Error, *, where: str | None = None) -> StoreError:
             return StatementCancelled()
         case pg.IdleInTransactionSessionTimeout():
             return DatabaseUnavailable("the session stood still inside of a transaction for too long", where=where)
+        case pg.CheckViolation() if error.diag.constraint_name is None:
+            # A constraint of ours has a name; what has none is the bound of a partition.
+            return PartitionsChanged()
         case pg.InsufficientPrivilege():
             return PermissionDenied(error.diag.message_primary or "no privilege")
         case pg.InvalidCatalogName():

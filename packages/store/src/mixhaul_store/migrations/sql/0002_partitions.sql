@@ -72,9 +72,11 @@ END
 $$;
 COMMENT ON FUNCTION mixhaul_attach_partition(text, date) IS 'Attaches the table of a month; false where the DEFAULT partition holds rows of it.';
 
--- All rows of one month out of the DEFAULT partition and into one of their own, at once or not at all. The first lock
--- keeps writers out of the DEFAULT partition (readers go on), so that no row is changed or added between copy and
--- delete; a statement that waits for it is planned anew afterwards and finds its row in the new partition.
+-- All rows of one month out of the DEFAULT partition and into one of their own, at once or not at all.
+-- Every writer of events locks its organisation's row first, in a statement of its own. So the rows of the organisations
+-- that are locked here stand still, and what their writers do afterwards is planned with the new partition in view. (A
+-- lock on the DEFAULT partition would not do: a statement that waits for it goes on with its old plan and misses its
+-- row.) Where another organisation adds a row of that month meanwhile, attaching fails and everything stays as it was.
 CREATE FUNCTION mixhaul_move_month(parent text, month date) RETURNS bigint
     LANGUAGE plpgsql STRICT SECURITY DEFINER
     SET search_path = public, pg_temp
@@ -84,6 +86,7 @@ DECLARE
     name text := mixhaul_partition_name(parent, month);
     low timestamptz := month::timestamp AT TIME ZONE 'UTC';
     high timestamptz := (month + interval '1 month') AT TIME ZONE 'UTC';
+    owners bigint[];
     columns text;
     moved bigint;
     gone bigint;
@@ -92,23 +95,28 @@ BEGIN
         RAISE EXCEPTION '% has no partitions', parent USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('mixhaul partitions'), hashtext(parent));
-    EXECUTE format('LOCK TABLE %I IN SHARE ROW EXCLUSIVE MODE', parent || '_default');
     IF EXISTS (SELECT FROM mixhaul_partition_months(parent) AS made WHERE made.month = $2) THEN
         RETURN 0;
     END IF;
+    EXECUTE format('SELECT array_agg(DISTINCT organisation_id) FROM %1$I WHERE %2$I >= $1 AND %2$I < $2',
+                   parent || '_default', key) INTO owners USING low, high;
+    PERFORM FROM organisations WHERE id = ANY (owners) ORDER BY id FOR UPDATE;
+
     PERFORM mixhaul_create_partition(parent, month);
     SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns
     FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(parent)) AND attnum > 0 AND NOT attisdropped;
-    EXECUTE format('INSERT INTO %1$I (%2$s) SELECT %2$s FROM %3$I WHERE %4$I >= $1 AND %4$I < $2',
-                   name, columns, parent || '_default', key) USING low, high;
+    EXECUTE format('INSERT INTO %1$I (%2$s) SELECT %2$s FROM %3$I'
+                   ' WHERE %4$I >= $1 AND %4$I < $2 AND organisation_id = ANY ($3)',
+                   name, columns, parent || '_default', key) USING low, high, owners;
     GET DIAGNOSTICS moved = ROW_COUNT;
-    EXECUTE format('DELETE FROM %1$I WHERE %2$I >= $1 AND %2$I < $2', parent || '_default', key) USING low, high;
+    EXECUTE format('DELETE FROM %1$I WHERE %2$I >= $1 AND %2$I < $2 AND organisation_id = ANY ($3)',
+                   parent || '_default', key) USING low, high, owners;
     GET DIAGNOSTICS gone = ROW_COUNT;
     IF moved <> gone THEN
         RAISE EXCEPTION 'copied % rows of % and deleted %', moved, name, gone;
     END IF;
     IF NOT mixhaul_attach_partition(parent, month) THEN
-        RAISE EXCEPTION 'rows of % are left in the default partition', name;
+        RAISE EXCEPTION 'another organisation adds rows of %', name USING ERRCODE = 'lock_not_available';
     END IF;
     RETURN moved;
 END
