@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
+from mixhaul_api.queries.execution import fetched
 from mixhaul_api.queries.folding import begins, begins_word, contains, words_of
 
 # The columns of `_Row`, in its order, after the sort keys.
@@ -74,14 +75,14 @@ async def page(
         parameters |= dict(zip(("rank", "gone", "named", "folded", "organisation", "id"), after.values, strict=True))
     if words:
         parameters |= {f"word{number}": word for number, word in enumerate(words)} | {"text": " ".join(words)}
-        statement = _found(len(words), going_on=after is not None)
+        statement = found_statement(len(words), going_on=after is not None)
     else:
         statement = _listed(after)
-    cursor = await connection.execute(statement, parameters)
-    return [(Place(*row[:6]), DriverRow(*row[6:])) for row in await cursor.fetchall()]
+    rows = await fetched(connection, "drivers.page", statement, parameters)
+    return [(Place(*row[:6]), DriverRow(*row[6:])) for row in rows]
 
 
-def _found(words: int, *, going_on: bool) -> str:
+def found_statement(words: int, *, going_on: bool) -> str:
     each_contained = " AND ".join(contains("name", f"word{number}") for number in range(words))
     each_begins = " AND ".join(begins_word("folded", f"word{number}") for number in range(words))
     further = (
@@ -138,8 +139,8 @@ ORDER BY d.organisation_id
 
 async def by_id(connection: AsyncConnection[Any], organisation_ids: Sequence[int], driver_id: int) -> list[DriverRow]:
     """The driver in each of the organisations that has it."""
-    cursor = await connection.execute(_ONE, (list(organisation_ids), driver_id))
-    return [DriverRow(*row) for row in await cursor.fetchall()]
+    rows = await fetched(connection, "drivers.one", _ONE, (list(organisation_ids), driver_id))
+    return [DriverRow(*row) for row in rows]
 
 
 _WITH_EVENTS: Final = """
@@ -156,8 +157,8 @@ async def organisations_of(
 ) -> list[int]:
     """The organisations that list the driver, or else those that have events of it: events come before their driver."""
     for statement in (_LISTED_IN, _WITH_EVENTS):
-        cursor = await connection.execute(statement, (list(organisation_ids), driver_id))
-        found = sorted(row[0] for row in await cursor.fetchall())
+        rows = await fetched(connection, "drivers.organisations", statement, (list(organisation_ids), driver_id))
+        found = sorted(row[0] for row in rows)
         if found:
             return found
     return []

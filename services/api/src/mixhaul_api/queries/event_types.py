@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import orjson
 from psycopg import AsyncConnection
 
+from mixhaul_api.queries.execution import fetched
 from mixhaul_api.queries.folding import contains, words_of
 
 _COLUMNS: Final = """
@@ -78,12 +79,14 @@ async def page(
             " > (%(organisation)s::bigint, %(folded)s::text, %(id)s::bigint)"
         )
         parameters |= dict(zip(("organisation", "folded", "id"), after.values, strict=True))
-    cursor = await connection.execute(
+    found = await fetched(
+        connection,
+        "event-types.page",
         f"SELECT {_FOLDED}, {_COLUMNS} FROM event_types WHERE {' AND '.join(conditions)}"
         f' ORDER BY organisation_id, {_FOLDED} COLLATE "C", external_id LIMIT %(limit)s',
         parameters,
     )
-    rows = [(row[0], EventTypeRow(*row[1:])) for row in await cursor.fetchall()]
+    rows = [(row[0], EventTypeRow(*row[1:])) for row in found]
     return [(Place(row.organisation_id, folded, row.external_id), row) for folded, row in rows]
 
 
@@ -97,8 +100,8 @@ async def by_id(
     connection: AsyncConnection[Any], organisation_ids: Sequence[int], event_type_id: int
 ) -> list[EventTypeRow]:
     """The type in each of the organisations that has it."""
-    cursor = await connection.execute(_ONE, (list(organisation_ids), event_type_id))
-    return [EventTypeRow(*row) for row in await cursor.fetchall()]
+    rows = await fetched(connection, "event-types.one", _ONE, (list(organisation_ids), event_type_id))
+    return [EventTypeRow(*row) for row in rows]
 
 
 _MOVE_WATERMARK: Final = "UPDATE organisations SET watermark = watermark + 1 WHERE id = %s::bigint"
@@ -117,7 +120,7 @@ VALUES (%s::bigint, %s::text, 'event-type.classified', %s::text, %s::text, %s::j
 
 async def lock_organisation(connection: AsyncConnection[Any], organisation_id: int) -> None:
     """Take the organisation's row lock, as every writer does first, by moving its watermark."""
-    await connection.execute(_MOVE_WATERMARK, (organisation_id,))
+    await fetched(connection, "organisations.lock", _MOVE_WATERMARK, (organisation_id,))
 
 
 async def locked(connection: AsyncConnection[Any], organisation_id: int, event_type_id: int) -> EventTypeRow:
@@ -136,7 +139,9 @@ async def decide(
     request_id: str,
 ) -> EventTypeRow:
     """Write a person's decision and who took it. Inside of a transaction that has locked the organisation."""
-    cursor = await connection.execute(
+    (row,) = await fetched(
+        connection,
+        "event-types.decide",
         _DECIDE,
         {
             "is_infraction": is_infraction,
@@ -146,11 +151,13 @@ async def decide(
             "id": was.external_id,
         },
     )
-    (row,) = await cursor.fetchall()
     now = EventTypeRow(*row)
     details = {"from": _decision(was), "to": _decision(now)}
-    await connection.execute(
-        _AUDIT, (now.organisation_id, by, str(now.external_id), request_id, orjson.dumps(details).decode())
+    await fetched(
+        connection,
+        "audit",
+        _AUDIT,
+        (now.organisation_id, by, str(now.external_id), request_id, orjson.dumps(details).decode()),
     )
     return now
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import AsyncConnection
 
 from mixhaul_api.periods import Period
+from mixhaul_api.queries.execution import fetched
 
 _COLUMNS: Final = """
     e.external_id, e.occurred_at, e.started_at, e.ended_at, e.total_time_seconds, e.total_occurrences,
@@ -113,8 +114,10 @@ async def page(
     limit: int,
 ) -> list[InfractionRow]:
     """The next rows of the list."""
-    cursor = await connection.execute(
+    rows = await fetched(
+        connection,
+        "infractions.page",
         statement(period=period, types=types, before=before),
         arguments(organisation_id, driver_id, period=period, types=types, before=before, limit=limit),
     )
-    return [InfractionRow(*row) for row in await cursor.fetchall()]
+    return [InfractionRow(*row) for row in rows]

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
+from mixhaul_api.queries.execution import fetched
+
 _EVERY = "SELECT id, api_url, external_id, name, time_zone FROM organisations ORDER BY id"
 
 
@@ -21,5 +23,4 @@ class OrganisationRow(NamedTuple):
 
 async def every(connection: AsyncConnection[Any]) -> list[OrganisationRow]:
     """All of them, in the order in which they were claimed."""
-    cursor = await connection.execute(_EVERY)
-    return [OrganisationRow(*row) for row in await cursor.fetchall()]
+    return [OrganisationRow(*row) for row in await fetched(connection, "organisations", _EVERY)]

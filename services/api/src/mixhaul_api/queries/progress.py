@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from mixhaul_api.freshness import Progress
+from mixhaul_api.queries.execution import fetched
 
 # 20 gaps are shown; a hundred of them would be a story for /api/status, not for each answer.
 _OF = """
@@ -44,7 +45,7 @@ ORDER BY o.id
 
 async def of(connection: AsyncConnection[Any], organisation_ids: Sequence[int]) -> list[Progress]:
     """The progress of these organisations."""
-    cursor = await connection.execute(_OF, (list(organisation_ids),))
+    rows = await fetched(connection, "progress", _OF, (list(organisation_ids),))
     return [
         Progress(
             organisation_id=row[0],
@@ -62,5 +63,5 @@ async def of(connection: AsyncConnection[Any], organisation_ids: Sequence[int]) 
             sync_finished_at=row[13],
             sync_result=row[14],
         )
-        for row in await cursor.fetchall()
+        for row in rows
     ]
