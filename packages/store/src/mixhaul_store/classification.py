@@ -45,7 +45,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (
         DIAGNOSTICS,
         r"diagnost|\bdtc\b|fault|falha|defeito|temperatur|oil pressure|pressao d[oe]|coolant|batter|"
-        r"bateria|maintenance|manutenc|sensor|voltage|tensao",
+        r"bateria|maintenance|manutenc|sensor|voltage|(sub|sobre)?tensao",
     ),
     (COMMUNICATION, r"\bgps\b|\bgsm\b|gprs|communicat|comunicac|signal|sinal|modem|tamper|antena|antenna"),
     (
@@ -67,7 +67,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (EQUIPMENT, r"\bpto\b|tomada de forca|crane|guindaste|bascul|tipper|compactor|reefer|refrigerad|trailer|carreta"),
     (MONITORING, r"periodic|period(o|ic)|monitor|position update|posicao|trip (start|end)|heartbeat"),
 )
-_RULES: Final = tuple((family, re.compile(words)) for family, words in _WORDS)
+_RULES: Final = tuple((family, re.compile(rf"\b(?:{words})")) for family, words in _WORDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,8 @@ SELECT o.source, o.external_id, o.name, o.api_url, coalesce(c.feed, 'events'), c
          WHERE b.key = 'organisation:' || o.id AND r.frees_at > clock_timestamp()) p ON true
   LEFT JOIN LATERAL (
         SELECT finished_at, result, error FROM sync_runs
-         WHERE sync_runs.organisation_id = o.id AND finished_at IS NOT NULL
-         ORDER BY finished_at DESC LIMIT 1) s ON true
+         WHERE sync_runs.source = o.source AND coalesce(organisation_id, o.id) = o.id AND finished_at IS NOT NULL
+         ORDER BY started_at DESC LIMIT 1) s ON true
  ORDER BY o.source, o.external_id, c.feed
 """
 

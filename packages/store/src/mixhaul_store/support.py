@@ -7,6 +7,7 @@ U+FFFD: support data is not byte-exact.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -21,6 +22,9 @@ from mixhaul_store.pages import LOCK_ORGANISATION
 
 # Fewer than this share of the rows that are known: not believed.
 PLAUSIBLE_SHARE: Final = 0.5
+
+# A NUL in JSON text: an escape whose own backslash is not escaped.
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +198,7 @@ async def _upsert(
     ids = list({row["external_id"] for row in rows})
     values: dict[str, Any] = {
         "organisation": organisation_id,
-        "rows": msgspec.json.encode(rows).replace(rb"\u0000", b"\\ufffd").decode(),
+        "rows": _NUL.sub(rb"\1\\ufffd", msgspec.json.encode(rows)).decode(),
         "seen": seen_at,
         "ids": ids,
     }

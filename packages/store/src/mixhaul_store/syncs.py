@@ -19,16 +19,17 @@ _LOCK_SPACE = 0x6D697873
 @asynccontextmanager
 async def lock(db: Database, organisation_id: int) -> AsyncIterator[None]:
     """Hold the organisation's sync, by CronJob, command line or leader; wait for whoever holds it."""
+    key = f"{_LOCK_SPACE}:{organisation_id}"
     async with db.connection() as connection:
-        await connection.execute("SELECT set_config('statement_timeout', '0', false)")
-        key = f"{_LOCK_SPACE}:{organisation_id}"
-        try:
+        # The wait may be long; the lock outlives this transaction, whose settings don't.
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('statement_timeout', '0', true)")
             await connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+        try:
             yield
         finally:
             if not connection.closed:
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
-                await connection.execute("RESET statement_timeout")
 
 
 async def start(db: Database, *, source: str, organisation_id: int | None, reason: str) -> int:

@@ -29,6 +29,13 @@ _LOGIN = "identity_url = %(identity_url)s AND client_id = %(client_id)s AND user
 _NO_INTENT = "intent_grant = NULL, intent_holder = NULL, intent_deadline = NULL"
 _OURS = f"{_LOGIN} AND revision = %(revision)s AND generation = %(generation)s AND intent_holder = %(holder)s"
 
+# An intent lives until its deadline, or until its process is dead: then no session of that name is left, and a killed
+# leader does not keep its successor waiting. Only a process that sees its own name there may conclude that (a connection
+# pooler in between hides the names). To be wrong costs one more login: what was sent is never sent again either way.
+_UNDER_WAY = """intent_deadline > clock_timestamp() AND (
+    EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'mixhaul:' || intent_holder)
+    OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'mixhaul:' || %(holder)s))"""
+
 # Makes the row, and drops what belongs to another version of the Secret, an intent included: its answer does not find
 # its generation any more. A refusal stays: it names the version that was refused, and while a changed Secret reaches
 # one process after the other, the last one with the old password must not try it each time that they alternate.
@@ -43,9 +50,8 @@ ON CONFLICT (identity_url, client_id, username) DO UPDATE
 _LOAD = f"""
 SELECT generation, revision = %(revision)s,
        CASE WHEN access_expires_at - %(margin)s * interval '1 second' > clock_timestamp() THEN access_token END,
-       CASE WHEN intent_grant = 'refresh_token' AND intent_deadline <= clock_timestamp() THEN NULL
-            ELSE refresh_token END,
-       CASE WHEN intent_deadline > clock_timestamp()
+       CASE WHEN intent_grant = 'refresh_token' AND NOT ({_UNDER_WAY}) THEN NULL ELSE refresh_token END,
+       CASE WHEN {_UNDER_WAY}
             THEN extract(epoch FROM intent_deadline - clock_timestamp())::float8 END,
        CASE WHEN refused_revision = %(revision)s AND refused_until > clock_timestamp() THEN refused_error END
   FROM api_credentials WHERE {_LOGIN}
@@ -57,7 +63,7 @@ UPDATE api_credentials
        intent_grant = %(grant)s, intent_holder = %(holder)s,
        intent_deadline = clock_timestamp() + %(deadline)s * interval '1 second', updated_at = clock_timestamp()
  WHERE {_LOGIN} AND revision = %(revision)s AND generation = %(generation)s
-   AND (intent_deadline IS NULL OR intent_deadline <= clock_timestamp())
+   AND (intent_deadline IS NULL OR NOT ({_UNDER_WAY}))
    AND (%(grant)s = 'password' OR (refresh_token IS NOT NULL AND intent_grant IS DISTINCT FROM 'refresh_token'))
    AND (%(grant)s <> 'password' OR refused_revision IS DISTINCT FROM revision OR refused_until <= clock_timestamp())
 """
