@@ -20,6 +20,7 @@ _STATES: Final = {"pending": "Pending", "running": "Running", "succeeded": "Succ
 _FORM: Final = "write sync, backfill=FROM/TO or verify=FROM/TO, with dates such as 2026-11-01 or times with offset"
 _LONGEST: Final = 253
 _NO_ID: Final = "none"
+_RESERVED: Final = "delete:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ def wanted(annotations: Mapping[str, str]) -> Wanted | None:
         )
     if len(request_id) > _LONGEST:
         return Wanted(request_id[:_LONGEST], shown, problem=f"The id is longer than {_LONGEST} characters: shorten it.")
+    if request_id.startswith(_RESERVED):
+        return Wanted(request_id, shown, problem=f"Ids that begin with {_RESERVED} are the operator's own.")
     kind, equals, interval = text.partition("=")
     if text == "sync":
         return Wanted(request_id, shown, kind="sync")
@@ -54,7 +57,7 @@ def wanted(annotations: Mapping[str, str]) -> Wanted | None:
     begin, _, end = interval.partition("/")
     try:
         first, last = _moment(begin), _moment(end)
-    except ValueError:
+    except (ValueError, OverflowError):
         return Wanted(request_id, shown, problem=f"{interval[:_LONGEST]!r} is no interval: {_FORM}.")
     if first >= last:
         return Wanted(request_id, shown, problem="FROM must lie before TO.")

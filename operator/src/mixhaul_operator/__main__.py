@@ -1,0 +1,5 @@
+"""`python -m mixhaul_operator`."""
+
+from mixhaul_operator.cli import main
+
+main()
