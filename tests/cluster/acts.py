@@ -35,7 +35,7 @@ def make_crd(plane: ControlPlane, crd: dict[str, Any]) -> None:
     name, spec = crd["metadata"]["name"], crd["spec"]
 
     def established() -> bool:
-        conditions = (plane.get(f"{path}/{name}") or {}).get("status", {}).get("conditions", [])
+        conditions = (plane.get(f"{path}/{name}") or {}).get("status", {}).get("conditions") or []  # null at first
         return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
     eventually(established)
