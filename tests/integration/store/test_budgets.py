@@ -179,7 +179,7 @@ async def test_a_stale_leader_gets_no_permit(haul: Haul) -> None:
     assert (await haul.cursor()).not_before is None
 
 
-@pytest.mark.parametrize("outcome", ["more", "no page", "not sent", "throttled"])
+@pytest.mark.parametrize("outcome", ["more", "no more", "no page", "not sent", "throttled"])
 async def test_a_late_outcome_of_a_stale_leader_does_not_end_the_next_one_s_rest(haul: Haul, outcome: str) -> None:
     async with feed_budget(haul).permit() as stale:
         taken = await LeaderRow(haul.database, holder="next", duration_seconds=15).acquire(force=True)
@@ -190,6 +190,7 @@ async def test_a_late_outcome_of_a_stale_leader_does_not_end_the_next_one_s_rest
             assert rest is not None
             await {
                 "more": lambda: stale.answered(has_more=True),
+                "no more": lambda: stale.answered(has_more=False),
                 "no page": stale.answered,
                 "not sent": stale.not_sent,
                 "throttled": lambda: stale.throttled(retry_after_seconds=0),

@@ -1,6 +1,7 @@
 """Permits in the database: granted, kept while a call is under way, and settled by its outcome.
 
-The statements behind `budgets`; waiting is not done here.
+The statements behind `budgets`; waiting is not done here. Rows are locked in one order everywhere: the epoch, the
+budget, the feed, the permit.
 """
 
 from __future__ import annotations
@@ -102,37 +103,39 @@ async def keep(db: Database, account: Account, granted: Granted) -> None:
     """The call is still under way: move what its unknown outcome would leave behind."""
     async with db.transaction() as connection:
         now = await _now(connection)
-        await _free(connection, granted, account.rules.taken_until(now))
         if account.feed is not None:
             await _rest(connection, account.feed, account.rules.silent_until(now), at_least=True)
+        await _free(connection, granted, account.rules.taken_until(now))
 
 
 async def answered(db: Database, account: Account, granted: Granted, *, no_more: bool) -> None:
     """An answer was read. `no_more`: a feed page said so, and the pause begins."""
     async with db.transaction() as connection:
         now = await _now(connection)
+        leads = await _leads(connection, account)
+        await _end_silence(connection, account, leads, until=account.rules.paused_until(now) if no_more else None)
         await _free(connection, granted, account.rules.answered_until(now))
-        await _end_silence(connection, account, now, until=account.rules.paused_until(now) if no_more else None)
 
 
 async def throttled(db: Database, account: Account, granted: Granted, *, retry_after_seconds: float | None) -> None:
     """MiX wants less: nobody calls until then."""
     async with db.transaction() as connection:
         now = await _now(connection)
-        await _free(connection, granted, account.rules.answered_until(now))
-        await _end_silence(connection, account, now, until=None)
+        leads = await _leads(connection, account)
         await connection.execute(
             "UPDATE request_budgets SET closed_until = greatest(closed_until, %s) WHERE key = %s",
             (closed_until(now, retry_after_seconds), account.key),
         )
+        await _end_silence(connection, account, leads, until=None)
+        await _free(connection, granted, account.rules.answered_until(now))
 
 
 async def give_back(db: Database, account: Account, granted: Granted) -> None:
     """The call was never sent: as if the permit had not been."""
     async with db.transaction() as connection:
-        now = await _now(connection)
+        await connection.execute(_SHORT, prepare=True)
+        await _end_silence(connection, account, await _leads(connection, account), until=None)
         await connection.execute("DELETE FROM request_permits WHERE id = %s", (granted.id,))
-        await _end_silence(connection, account, now, until=None)
 
 
 async def used(db: Database, key: str) -> int:
@@ -203,14 +206,19 @@ async def _rest(connection: Connection, feed: FeedPause, until: datetime | None,
     )
 
 
-async def _end_silence(connection: Connection, account: Account, now: datetime, *, until: datetime | None) -> None:
-    """Replace what the grant left behind. Whoever does not lead any more may only make the feed rest longer: the next
-    leader's own call may be under way."""
+async def _leads(connection: Connection, account: Account) -> bool:
+    """Whether the feed is still this process's; the epoch's row is held from here on."""
     if account.feed is None:
-        return
+        return False
     try:
         await assert_epoch(connection, account.feed.epoch)
     except StaleEpoch:
-        await _rest(connection, account.feed, account.rules.paused_until(now), at_least=True)
-    else:
-        await _rest(connection, account.feed, until)
+        return False
+    return True
+
+
+async def _end_silence(connection: Connection, account: Account, leads: bool, *, until: datetime | None) -> None:
+    """Replace what the grant left behind. Whoever does not lead any more may only make the feed rest longer: the next
+    leader's own call may be under way."""
+    if account.feed is not None and (leads or until is not None):
+        await _rest(connection, account.feed, until, at_least=not leads)
