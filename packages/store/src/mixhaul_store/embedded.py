@@ -56,11 +56,9 @@ _SETTINGS: dict[str, str] = {
     "jit": "off",
     # Nothing of a row and no statement gets into the log.
     "log_error_verbosity": "terse",
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
-}
-_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal"} | {
-    "max_wal_senders": "0"
 }
 _LAUNCH_TROUBLE = {
     CANNOT_DROP: "root may not change to the user `nobody` here (CAP_SETUID and CAP_SETGID are missing)",
@@ -69,7 +67,7 @@ _LAUNCH_TROUBLE = {
 
 
 class EmbeddedPostgres:
-    """One server in one folder. `durable=False` is for tests: a crash of the machine may lose the data.
+    """One server in one folder. `durable=False` is for tests: faster, and only a crash of the machine loses data.
 
     `binaries` names another PostgreSQL's `bin` folder. As a context manager it gives the URL.
     """
@@ -88,7 +86,7 @@ class EmbeddedPostgres:
         self.log_file = self.data_dir / "server.log"
         self._user = ServerUser.current()
         self._bin = binaries
-        self._settings = _SETTINGS | ({} if durable else _FAST_SETTINGS) | dict(settings or {})
+        self._settings = _SETTINGS | ({} if durable else {"fsync": "off"}) | dict(settings or {})
         self._durable = durable
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,10 +110,11 @@ class EmbeddedPostgres:
 
         Called again it does nothing while the server runs, and starts it anew (on the same port) when it has died.
         """
-        if self.pid is not None:
-            return self._url(self._password(), self._known_port())
-        self._prepare_folder()
         deadline = time.monotonic() + self._start_seconds
+        running = self._still_running(deadline)
+        if running is not None:
+            return running
+        self._prepare_folder()
         with _opened(self.data_dir / "lock") as lock:
             while not _locked(lock):
                 shared = self._running()
@@ -270,8 +269,25 @@ class EmbeddedPostgres:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
+    def _still_running(self, deadline: float) -> str | None:
+        """The URL of the server that this object started, once it answers; None when there is none or it has died.
+
+        That a process was killed shows only a moment later, so its being there proves nothing.
+        """
+        while self._process is not None:
+            url = self._running()
+            if url is not None:
+                return url
+            if self._process.poll() is not None:
+                self._process = None
+            elif time.monotonic() > deadline:
+                raise EmbeddedServerFailed("it runs and does not answer", log=self.log_file)
+            else:
+                time.sleep(0.02)
+        return None
+
     def _running(self) -> str | None:
-        """The URL of the server that another process runs on this folder, once it answers."""
+        """The URL of the server that runs on this folder, if it answers."""
         port = _postmaster_port(self.cluster)
         if port is None:
             return None
@@ -281,11 +297,6 @@ class EmbeddedPostgres:
         except (OSError, psycopg.OperationalError):
             return None
         return url
-
-    def _known_port(self) -> int:
-        port = self._port
-        assert port is not None  # noqa: S101  (set with the process)
-        return port
 
     def _url(self, password: str, port: int) -> str:
         return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"

