@@ -160,15 +160,10 @@ def test_a_taken_port_is_one_sentence(fleet: Any, key_file: Path, which: str) ->
     ("settings", "code", "sentence"),
     [
         ({}, 2, "neither a static key nor"),
-        ({"jwt_key_file": "/nowhere/key"}, 2, "no such file"),
         ({"jwt_jwks_url": "https://login.example/keys"}, 2, "MIXHAUL_JWT_ISSUER"),
-        ({"jwt_jwks_url": "ftp://login.example/keys"}, 2, "MIXHAUL_JWT_JWKS_URL"),
-        ({"jwt_jwks_url": "https://login.example/keys", "jwt_key_file": "/x"}, 2, "both"),
         ({"api_port": "65536", "jwt_key_file": "KEY"}, 2, "MIXHAUL_API_PORT"),
         ({"api_host": "no.such.host.example", "jwt_key_file": "KEY"}, 7, "no.such.host.example"),
-        ({"api_host": "203.0.113.1", "jwt_key_file": "KEY"}, 7, "203.0.113.1"),
         ({"database_url": "mysql://planted-password@x/y", "jwt_key_file": "KEY"}, 5, "MIXHAUL_DATABASE_URL"),
-        ({"log_format": "xml", "jwt_key_file": "KEY"}, 2, "MIXHAUL_LOG_FORMAT"),
     ],
     ids=str,
 )

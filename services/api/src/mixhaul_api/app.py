@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, Final
 
 import orjson
-from sanic import HTTPResponse, Request, Sanic
+from sanic import Sanic
 from sanic.config import Config
-from sanic.response import raw
 
 from mixhaul_api import docs_page, openapi
 from mixhaul_api.call import Services
 from mixhaul_api.docs_page import Asset
 from mixhaul_api.routes import ROUTES
-from mixhaul_api.web import ApiRequest, Errors, handler_of
+from mixhaul_api.web import ApiRequest, Errors, constant, handler_of
 
 _numbers = count(1)
 _SETTINGS: Final[dict[str, Any]] = {
@@ -48,27 +46,16 @@ def create_app(services: Services) -> App:
         path = re.sub(r"\{(\w+)\}", r"<\1:str>", route.path)
         methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
         app.add_route(handler_of(route, services), path, methods=methods, name=route.operation)
-    _add_page(app)
+    _add_page(app, services)
     return app
 
 
-def _add_page(app: App) -> None:
+def _add_page(app: App, services: Services) -> None:
+    def add(path: str, asset: Asset, *, route: str, name: str) -> None:
+        app.add_route(constant(asset, services, route=route), path, methods=["GET", "HEAD"], name=name)
+
     described = Asset("application/json", orjson.dumps(openapi.document()))
-    app.add_route(_constant(described), "/openapi.json", methods=["GET", "HEAD"], name="openapi")
-    app.add_route(_constant(docs_page.page()), "/docs", methods=["GET", "HEAD"], name="docs")
+    add("/openapi.json", described, route="/openapi.json", name="openapi")
+    add("/docs", docs_page.page(), route="/docs", name="docs")
     for name, asset in docs_page.assets().items():
-        identifier = "docs_" + re.sub(r"\W", "_", name)
-        app.add_route(_constant(asset), f"/docs/{name}", methods=["GET", "HEAD"], name=identifier)
-
-
-def _constant(asset: Asset) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
-    async def handle(_request: Request) -> HTTPResponse:
-        headers = {
-            "Cache-Control": "no-cache",
-            "Content-Security-Policy": docs_page.POLICY,
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return raw(asset.body, headers=headers, content_type=asset.content_type)
-
-    return handle
+        add(f"/docs/{name}", asset, route="/docs/{file}", name="docs_" + re.sub(r"\W", "_", name))

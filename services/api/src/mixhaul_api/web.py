@@ -21,13 +21,14 @@ from sanic.handlers import ErrorHandler
 from sanic.http import Http
 from sanic.response import raw
 
-from mixhaul_api import metrics, parsing
+from mixhaul_api import docs_page, metrics, parsing
 from mixhaul_api import problems as known
 from mixhaul_api.call import Call, Services
+from mixhaul_api.docs_page import Asset
 from mixhaul_api.errors import KeysUnavailable, TokenRefused
 from mixhaul_api.parameters import NOTHING
 from mixhaul_api.problems import Problem
-from mixhaul_api.routes import Route
+from mixhaul_api.routes import ROUTES, Route
 from mixhaul_store.errors import PermissionDenied, SchemaTooNew, StatementFailed, StoreError
 
 log = structlog.get_logger("mixhaul_api.request")
@@ -35,6 +36,7 @@ log = structlog.get_logger("mixhaul_api.request")
 LONGEST_ADDRESS: Final = 4096
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RETRY: Final = {"Retry-After": "2"}
+_TEMPLATES: Final = {route.operation: route.path for route in ROUTES}
 
 Handler = Callable[..., Coroutine[Any, Any, HTTPResponse]]
 
@@ -104,7 +106,7 @@ class Errors(ErrorHandler):
     def response(self, request: Request, exception: Exception) -> HTTPResponse:
         _begin(request)
         response = problem_response(request, exception)
-        return _finish(request, response, route=metrics.UNMATCHED, stopping=self._services.state.stopping)
+        return _finish(request, response, route=_template(request), stopping=self._services.state.stopping)
 
 
 def problem_response(request: Request, error: Exception) -> HTTPResponse:
@@ -166,6 +168,28 @@ def _of_sanic(error: sanic_errors.SanicException, request: Request) -> Problem:
             return Problem(known.BAD_REQUEST, "The request is no HTTP that this API understands.")
     log.error("a request failed in the server", exc_info=error, request_id=request.ctx.request_id)
     return Problem(known.INTERNAL, "An error that nobody thought of; the server's log has it under this request id.")
+
+
+def constant(asset: Asset, services: Services, *, route: str) -> Handler:
+    """A handler that always answers the same, to anybody."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        _begin(request)
+        headers = {
+            "Cache-Control": "no-cache",
+            "Content-Security-Policy": docs_page.POLICY,
+            "Referrer-Policy": "no-referrer",
+        }
+        response = raw(asset.body, headers=headers, content_type=asset.content_type)
+        return _finish(request, response, route=route, stopping=services.state.stopping)
+
+    return handle
+
+
+def _template(request: Request) -> str:
+    """The route of a request whose handler did not get as far as to answer."""
+    name = "" if request.route is None else request.route.name.rpartition(".")[2]
+    return _TEMPLATES.get(name, metrics.UNMATCHED)
 
 
 def _begin(request: Request) -> None:

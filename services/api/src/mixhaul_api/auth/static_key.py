@@ -47,11 +47,12 @@ def create_key(path: Path) -> bool:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.urlsafe_b64encode(secrets.token_bytes(48)) + b"\n")
-            path.hardlink_to(fresh)
+            try:
+                path.hardlink_to(fresh)
+            except FileExistsError:
+                return False
         finally:
             fresh.unlink()
-    except FileExistsError:
-        return False
     except OSError as error:
         raise KeyFileUnusable(path, f"it can't be made: {error.strerror or type(error).__name__}") from error
     return True
