@@ -13,7 +13,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import configuration_docs  # noqa: E402 - found by the line above
+import chart_values  # noqa: E402 - found by the line above
+import configuration_docs  # noqa: E402 - as above
 
 from mixhaul_source import crd  # noqa: E402
 
@@ -27,6 +28,9 @@ def _schema_docs() -> str:
 FILES: Final[dict[str, Callable[[], str]]] = {
     f"crds/{crd.FILE_NAME}": crd.render,
     "docs/configuration.md": configuration_docs.render,
+    f"charts/mixhaul/crds/{crd.FILE_NAME}": chart_values.crd_copy,
+    "charts/mixhaul/values.schema.json": chart_values.schema,
+    "charts/mixhaul/README.md": chart_values.readme,
 }
 FROM_DATABASE: Final[dict[str, Callable[[], str]]] = {"docs/schema.md": _schema_docs}
 
