@@ -9,6 +9,7 @@ own date reader), so that a mistake there can't hide here. Use:
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
 import sys
@@ -84,11 +85,12 @@ class Report:
     doubled: int = 0
     differing: int = 0
     quarantined: int = 0
+    unquarantined: int = 0
     differences: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
-        return not (self.missing or self.extra or self.doubled or self.differing)
+        return not (self.missing or self.extra or self.doubled or self.differing or self.unquarantined)
 
     def note(self, sentence: str) -> None:
         if len(self.differences) < 20:
@@ -161,7 +163,7 @@ def compare(control: str, database: str) -> Report:
             if organisation.get("forbidden"):
                 continue
             _compare_organisation(control, connection, str(organisation["GroupId"]), report)
-        report.quarantined = connection.execute("SELECT count(*) AS n FROM quarantined_records").fetchone()["n"]  # type: ignore[index]
+        _compare_quarantine(control, connection, report)
     return report
 
 
@@ -205,6 +207,17 @@ def _compare_organisation(control: str, connection: psycopg.Connection[Any], org
         report.note(f"event {key} has a key, but no row")
 
 
+def _compare_quarantine(control: str, connection: psycopg.Connection[Any], report: Report) -> None:
+    """Every record that is no event is kept, byte for byte."""
+    kept = {bytes(row["record"]) for row in connection.execute("SELECT record FROM quarantined_records")}
+    report.quarantined = len(kept)
+    answer = get(control, "/control/truth/quarantinable")
+    for row in answer["records"]:
+        if base64.b64decode(row["record"]) not in kept:
+            report.unquarantined += 1
+            report.note(f"a record of the kind {row['variant']} is not in quarantine")
+
+
 def event_differences(truth: dict[str, Any], stored: dict[str, Any]) -> list[str]:
     """Each column that does not hold what MiX said, as `column: truth, stored`."""
     found: list[str] = []
@@ -228,7 +241,8 @@ def main() -> int:
     report = compare(arguments.control, arguments.database)
     print(
         f"offered {report.offered}, stored {report.stored}, missing {report.missing}, doubled {report.doubled}, "
-        f"differing {report.differing}, never offered {report.extra}, quarantined {report.quarantined}"
+        f"differing {report.differing}, never offered {report.extra}, quarantined {report.quarantined} "
+        f"(and {report.unquarantined} not)"
     )
     for sentence in report.differences:
         print(f"  {sentence}")

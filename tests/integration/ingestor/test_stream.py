@@ -53,11 +53,13 @@ def test_the_cursor_moves_only_to_tokens_that_mix_gave_also_over_empty_pages(bed
         *SMALL, *FAST, "--history-days", "0.3", "--events-per-minute", "0", "--token-style", "opaque"
     )  # fmt: skip
     bed.simulator.call("POST", "/control/faults", {"kind": "empty-page-more", "rate": 0.3})
-    bed.start_ingestor()
+    process = bed.start_ingestor()
     wait_for(
         lambda: sum(call["records"] == 0 and call["tokenGiven"] is not None for call in bed.records()["calls"]) >= 6,
         what="six empty pages",
     )
+    process.terminate()
+    assert process.wait(timeout=10) == 0
     assert bed.catch_up() == 0
     seen = {token for (token,) in rows(bed, "SELECT token FROM seen_tokens")}
     calls = [call for call in bed.records()["calls"] if call["route"] == "feed"]
@@ -122,11 +124,13 @@ def test_a_leader_killed_after_no_more_leaves_the_pause_behind(bed: Bed) -> None
         *SMALL[:4], "--organisations", "1", "--requests-per-minute", "600", "--pause-seconds", "4", "--record-only",
         "--history-days", "0.05", "--events-per-minute", "0",
     )  # fmt: skip
+    assert bed.run("sync", "--manifest", str(bed.simulator.manifest)).returncode == 0  # and the login is there
     log = bed.folder / "victims.log"
-    for point in ("answer_read", "before_commit", "after_commit"):
+    # The first answer of a process is the list of organisations.
+    for point, hit in (("answer_read", "2"), ("before_commit", "1"), ("after_commit", "1")):
         log.unlink(missing_ok=True)
         bed.start_ingestor(
-            name=point.replace("_", "-"), extra={"VICTIM_POINT": point, "VICTIM_LOG": str(log), "VICTIM_HIT": "1"}
+            name=point.replace("_", "-"), extra={"VICTIM_POINT": point, "VICTIM_LOG": str(log), "VICTIM_HIT": hit}
         ).wait(timeout=30)
         assert log.exists()
     calls = [call for call in bed.records()["calls"] if call["route"] == "feed"]
@@ -201,7 +205,7 @@ def test_an_organisation_that_the_login_can_not_see_stops_nobody_else(bed: Bed) 
     bed.simulator.manifest.write_text(
         text.replace("spec:\n", f"spec:\n  organisationIDs: ['{ids[0]}', '{ids[1]}']\n", 1), encoding="utf-8"
     )
-    bed.simulator.call("POST", "/control/organisations", {"forbid": ids[0]})
+    bed.simulator.call("POST", "/control/organisations", {"organisation": ids[0], "forbidden": True})
     assert bed.catch_up() == 79
     by_organisation = dict(
         rows(bed, "SELECT o.external_id::text, count(k.*) FROM organisations o"

@@ -29,6 +29,7 @@ from mixhaul_store.errors import (
     DataDirectoryInUse,
     DataDirectoryNotOurs,
     DataDirectoryUnreachable,
+    InvalidKeyFile,
     MissingExtension,
     OrganisationClaimed,
     SchemaTooNew,
@@ -69,6 +70,8 @@ def exit_code(error: BaseException) -> int | None:
     match error:
         case IngestorError() | RuntimeFailure() | ManifestError():
             return error.exit_code
+        case InvalidKeyFile():
+            return 78
         case CredentialsRejected():
             return 77
         case TransientMixError():

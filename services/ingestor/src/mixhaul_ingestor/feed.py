@@ -45,7 +45,8 @@ from mixhaul_store.records import Page, PageResult
 
 log = structlog.get_logger("mixhaul_ingestor.feed")
 
-BLOCKED_SECONDS = 60.0
+# Two random 401s in a row look like a missing permission: the first wait is short, the later ones spare MiX.
+BLOCKED_SECONDS = 30.0
 FORBIDDEN_SECONDS = 600.0
 JITTER = 0.1
 
@@ -87,6 +88,7 @@ class Feed:
         self._view = view
         self._clock = clock
         self._wake_sync = wake_sync
+        self._blocked = 0
         self._labels = (options.source, str(organisation.external_id), options.feed)
         self._log = log.bind(source=options.source, organisation=str(organisation.external_id), feed=options.feed)
 
@@ -241,6 +243,7 @@ class Feed:
             page.next_token, token_time=token_time(page.next_token), received_at=page.observed_at, now=now
         )
         polled = self._clock.now()
+        self._blocked = 0
         metrics.LAST_POLL.labels(*self._labels).set(polled.timestamp())
         metrics.CURSOR.labels(*self._labels).set((polled if not page.has_more else at).timestamp())
         metrics.CURSOR_EXPIRY.labels(*self._labels).set((at + pacing.TOKEN_LIFE).timestamp())
@@ -282,7 +285,8 @@ class Feed:
         if isinstance(error, MixError):
             await self._record(error)
         if not transient:
-            await pause(ending, FORBIDDEN_SECONDS if isinstance(error, OrganisationForbidden) else BLOCKED_SECONDS)
+            self._blocked = self._blocked + 1 if isinstance(error, OrganisationForbidden) else 0
+            await pause(ending, min(BLOCKED_SECONDS * 2.0**self._blocked, FORBIDDEN_SECONDS))
             return pacing.Failures()
         not_the_page = (ConnectionFailed, Throttled, IdentityUnavailable, LoginPending, CredentialsRejected, StoreError)
         return failures.another(of_page=not isinstance(error, not_the_page))

@@ -26,7 +26,7 @@ def prepare(raws: Sequence[msgspec.Raw]) -> tuple[list[Record], list[Rejected]]:
         data = bytes(raw)
         mark = digest(data)
         try:
-            records.append(Record(external_id=event_id(raw), digest=mark, raw=data))
+            records.append(Record(event_id(data), mark, data))
         except RecordRejected as error:
             rejected.append(Rejected(external_id=None, digest=mark, raw=data, reason=error.reason))
     return records, rejected

@@ -6,6 +6,7 @@ A broken organisation never slows another; a source whose login is refused waits
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -25,10 +26,13 @@ from mixhaul_store.organisations import Organisation
 
 log = structlog.get_logger("mixhaul_ingestor.sources")
 
+# MiX's id, name, time zone.
+Wanted = tuple[int, str | None, str | None]
 FEED: Final = "events"
 LOOK_AGAIN_SECONDS = 600.0
 RETRY_SECONDS = 15.0
-SYNC_AT_MOST_EVERY_SECONDS = 300.0
+SYNC_FIRST_SECONDS = 300.0
+SYNC_LONGEST_SECONDS = 3600.0
 
 
 class SourceRunner:
@@ -52,16 +56,26 @@ class SourceRunner:
             return
         async with self._wiring.client(self._source) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_for_syncs(ending))
+            if not self._source.spec.organisation_ids:
+                # A change of leaders does not wait for MiX to list what is known already.
+                await self._begin_feeds(client, tasks, self._known(), ending=ending)
             while not ending.is_set():
-                complete = await self._begin_feeds(client, tasks, ending)
+                complete = await self._begin_feeds(client, tasks, self._listed(client, ending), ending=ending)
                 if complete and self._source.spec.organisation_ids and not self._view.conflicts:
                     await ending.wait()
                 await pause(ending, LOOK_AGAIN_SECONDS if complete else RETRY_SECONDS)
 
-    async def _begin_feeds(self, client: MixClient, tasks: asyncio.TaskGroup, ending: asyncio.Event) -> bool:
+    async def _begin_feeds(
+        self,
+        client: MixClient,
+        tasks: asyncio.TaskGroup,
+        looking: Awaitable[tuple[list[Wanted], bool]],
+        *,
+        ending: asyncio.Event,
+    ) -> bool:
         """Claim what is not claimed yet and begin its feed. Whether every organisation is known and tried."""
         try:
-            wanted, complete = await self._wanted(client, ending)
+            wanted, complete = await looking
             for external_id, name, time_zone in wanted:
                 if external_id in self._view.feeds:
                     continue
@@ -93,20 +107,16 @@ class SourceRunner:
             self._view.error, self._view.terminal, self._view.organisations_known = None, None, True
         return complete
 
-    async def _wanted(
-        self, client: MixClient, ending: asyncio.Event
-    ) -> tuple[list[tuple[int, str | None, str | None]], bool]:
-        """Organisations as (id, name, time zone): those of the spec, or else all that the login sees; where MiX does
-        not answer, those that are known from before."""
+    async def _known(self) -> tuple[list[Wanted], bool]:
+        """Those that the source has claimed before; there may be more."""
+        known = await organisations.by_source(self._wiring.database, self._source.key)
+        return [(one.external_id, None, None) for one in known], False
+
+    async def _listed(self, client: MixClient, ending: asyncio.Event) -> tuple[list[Wanted], bool]:
+        """Those of the spec, or else all that the login sees."""
         if self._source.spec.organisation_ids:
             return [(one, None, None) for one in self._source.spec.organisation_ids], True
-        try:
-            listed = await client.organisations(budget=UntilEnding(self._wiring.login_budget(self._source), ending))
-        except TransientMixError as error:
-            known = await organisations.by_source(self._wiring.database, self._source.key)
-            self._view.error = str(error)
-            self._log.warning("organisations can't be listed; going on with those known", error=str(error))
-            return [(one.external_id, None, None) for one in known], False
+        listed = await client.organisations(budget=UntilEnding(self._wiring.login_budget(self._source), ending))
         return [(one.group_id, one.name, one.display_time_zone) for one in listed.rows], True
 
     def _feed(self, client: MixClient, organisation: Organisation) -> Feed:
@@ -139,17 +149,16 @@ class SourceRunner:
         )
 
     async def _ask_for_syncs(self, ending: asyncio.Event) -> None:
-        """Events that name unknown drivers, vehicles or types are stored at once; the lists are fetched, not often."""
+        """Events that name unknown drivers, vehicles or types are stored at once; the lists are fetched, not often, and
+        less and less often where that does not help."""
+        wait = SYNC_FIRST_SECONDS
         while not ending.is_set():
-            woken = asyncio.ensure_future(self._wake_sync.wait())
-            ended = asyncio.ensure_future(ending.wait())
-            await asyncio.wait({woken, ended}, return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (woken, ended):
-                waiting.cancel()
-            if ending.is_set():
+            helped = self._clock.monotonic() + wait * 2
+            if await _either(self._wake_sync, ending):
                 return
+            wait = SYNC_FIRST_SECONDS if self._clock.monotonic() > helped else min(wait * 2, SYNC_LONGEST_SECONDS)
             self._wake_sync.clear()
-            slot = int(self._clock.now().timestamp() // SYNC_AT_MOST_EVERY_SECONDS)
+            slot = int(self._clock.now().timestamp() // SYNC_FIRST_SECONDS)
             try:
                 await work.ask(
                     self._wiring.database,
@@ -160,4 +169,15 @@ class SourceRunner:
                 )
             except StoreError as error:
                 self._log.warning("a sync could not be asked for", error=str(error))
-            await pause(ending, SYNC_AT_MOST_EVERY_SECONDS)
+            await pause(ending, wait)
+
+
+async def _either(event: asyncio.Event, ending: asyncio.Event) -> bool:
+    """Wait for one of the two; whether it is the end."""
+    waiting = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(ending.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return ending.is_set()
