@@ -13,8 +13,8 @@ mkdir -p "$images"
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 echo "making the base image from Debian packages" >&2
-# venv for the Containerfile's first stage, tzdata for time zones.
-nice -n 19 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates,tzdata bookworm "$tree" \
+# venv is for the first stage of the Containerfile.
+nice -n 19 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$tree" \
     ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} > "$images/debootstrap.log" 2>&1 || { tail -n 20 "$images/debootstrap.log" >&2 && exit 1; }
 (cd "$tree" && rm -rf var/cache/apt/* var/lib/apt/lists/* var/log/* usr/share/{doc,man,locale,info,zoneinfo-icu} dev/* proc/*)
 find "$tree" -name __pycache__ -prune -exec rm -rf {} +
