@@ -62,7 +62,8 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
 	MYPYPATH=tests $(PYTHON) -m mypy -p cluster
-	.venv/bin/shellcheck tools/bootstrap .ci/run tests/cluster/*.sh
+	.venv/bin/shellcheck tools/bootstrap tools/*.sh .ci/run tests/cluster/*.sh
+	.venv/bin/hadolint Containerfile
 
 .PHONY: format
 format: setup ## Format the code and repair what ruff can repair.
@@ -95,6 +96,20 @@ cluster-down: ## End the cluster.
 .PHONY: test-cluster
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
 	$(PYTEST) tests/cluster $(PYTEST_ARGS)
+
+##@ Images
+
+.PHONY: images
+images: ## Build the image of all programs, with Docker or buildah (IMAGE=, TAG= and BASE= may be given).
+	@tools/images.sh build
+
+.PHONY: images-load
+images-load: ## Put the image into the cluster of cluster-up.
+	@tools/images.sh load
+
+.PHONY: images-push
+images-push: ## Push the image (REGISTRY=registry.example.com/fleet).
+	@tools/images.sh push $(REGISTRY)
 
 ##@ Generated files
 
