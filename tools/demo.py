@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -33,7 +34,7 @@ from faults.compare import compare  # noqa: E402
 from mixhaul_ingestor.status import duration  # noqa: E402
 from mixhaul_store.embedded import EmbeddedPostgres  # noqa: E402
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 BIN = Path(sys.executable).parent
 # Shorter than MiX's own 20 calls a minute and 30 s, so that something happens while you watch.
 PACE = ("--requests-per-minute", "60", "--pause-seconds", "3")
@@ -236,7 +237,9 @@ class Demo:
             )
         )
         self.api = f"http://127.0.0.1:{port}"
-        wait_for("the API", lambda: get(f"{self.api}/openapi.json"), child=child, log=self.folder / "api.log")
+        wait_for(
+            "the API", lambda: get(f"{self.api}/api/status", token=self.token), child=child, log=self.folder / "api.log"
+        )
         say(f"[bold]API[/bold]         answers at {self.api} (its page: {self.api}/docs)")
 
     def _stream(self) -> None:
@@ -244,21 +247,36 @@ class Demo:
         self.stack.enter_context(process("stream", command, folder=self.folder, environment=self.environment))
         say("[bold]Stream[/bold]      reads the event feed of each organisation")
 
+    def _somebody(self) -> tuple[str, str]:
+        """A driver with infractions: part of the name and the id. Waits a little for the first page."""
+        found = None
+        deadline = time.monotonic() + 20
+        while found is None and time.monotonic() < deadline:
+            time.sleep(0.3)
+            with psycopg.connect(self.database) as connection:
+                found = connection.execute(
+                    "SELECT split_part(d.name, ' ', 1), d.external_id::text FROM telemetry_events e"
+                    " JOIN event_types t ON (t.organisation_id, t.external_id)"
+                    " = (e.organisation_id, e.event_type_external_id) AND t.is_infraction"
+                    " JOIN drivers d ON (d.organisation_id, d.external_id) = (e.organisation_id, e.driver_external_id)"
+                    " GROUP BY 1, 2 ORDER BY count(*) DESC, 2 LIMIT 1"
+                ).fetchone()
+        if found is None:
+            raise SystemExit(f"no infraction came in 20 s: see {self.folder / 'stream.log'}")
+        return str(found[0]), str(found[1])
+
     def say_curls(self) -> None:
         """Three lines that work when pasted into another terminal."""
-        drivers = get(
-            f"{self.api}/api/drivers?limit=1&search=silva&organisationId={self.organisations[0]}", token=self.token
-        )["items"]
-        if not drivers:
-            drivers = get(f"{self.api}/api/drivers?limit=1", token=self.token)["items"]
-        driver = drivers[0]
+        name, driver = self._somebody()
         say("\nA token for trying out, and three lines to paste into another terminal:\n")
         print(f"export TOKEN={self.token}")
-        print(f"curl -s -H \"Authorization: Bearer $TOKEN\" '{self.api}/api/drivers?search=silva&limit=3'")
-        infractions = f"{self.api}/api/drivers/{driver['driverId']}/infractions?limit=3"
-        print(f"curl -s -H \"Authorization: Bearer $TOKEN\" '{infractions}'")
-        print(f"curl -s -H \"Authorization: Bearer $TOKEN\" '{self.api}/api/status'\n")
-        sys.stdout.flush()
+        for path in (
+            f"/api/drivers?search={quote(name)}&limit=3",
+            f"/api/drivers/{driver}/infractions?limit=3",
+            "/api/status",
+        ):
+            print(f"curl -s -H \"Authorization: Bearer $TOKEN\" '{self.api}{path}'")
+        print(flush=True)
 
     def status(self) -> list[dict[str, Any]]:
         """What `mixhaul-ingestor status --json` says."""

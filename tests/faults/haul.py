@@ -45,7 +45,8 @@ FAULTS: tuple[tuple[str, float], ...] = (
     ("gzip-corrupt", 0.02), ("missing-has-more", 0.02), ("garbage-has-more", 0.02), ("missing-token", 0.02),
     ("empty-page-more", 0.03), ("oversize-page", 0.05), ("short-page", 0.05), ("duplicate-page-events", 0.1),
     ("redeliver", 0.1), ("unknown-fields", 0.1), ("numbers-as-text", 0.1), ("dates-odd", 0.1), ("bom", 0.05),
-    ("status-206", 0.03), ("unauthorised-once", 0.03), ("slow-headers", 0.02), ("slow-body", 0.02), ("bad-record", 0.01), ("dates-wild", 0.01),
+    ("status-206", 0.03), ("unauthorised-once", 0.03), ("slow-headers", 0.02), ("slow-body", 0.02),
+    ("bad-record", 0.01), ("dates-wild", 0.01),
     ("token-answer-lost", 0.05), ("expires-short", 0.3), ("enum-unknown", 0.05), ("enum-number", 0.05),
     ("null-fields", 0.05), ("negative-ids", 0.05),
 )  # fmt: skip
