@@ -29,7 +29,7 @@ _QUANTITIES: Final[Schema] = {"type": "object", "additionalProperties": {"type":
 _ANY: Final[Schema] = {"type": "object"}
 
 
-def _closed(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
+def _closed(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
     schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
     return {**schema, "required": list(required)} if required else schema
 
@@ -41,21 +41,25 @@ def _list(items: Schema) -> Schema:
 _NAME: Final[Schema] = {"type": "string", "minLength": 1}
 _DEFINITIONS: Final[dict[str, Schema]] = {
     "strings": _STRINGS,
-    "resources": _closed(requests=_QUANTITIES, limits=_QUANTITIES, claims=_list(_ANY)),
-    "affinity": _closed(nodeAffinity=_ANY, podAffinity=_ANY, podAntiAffinity=_ANY),
+    "resources": _closed({"requests": _QUANTITIES, "limits": _QUANTITIES, "claims": _list(_ANY)}),
+    "affinity": _closed(dict.fromkeys(("nodeAffinity", "podAffinity", "podAntiAffinity"), _ANY)),
     "tolerations": _list(
         _closed(
-            key={"type": "string"},
-            operator={"type": "string"},
-            value={"type": "string"},
-            effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-            tolerationSeconds={"type": "integer"},
+            {
+                "key": {"type": "string"},
+                "operator": {"type": "string"},
+                "value": {"type": "string"},
+                "effect": {"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+                "tolerationSeconds": {"type": "integer"},
+            }
         )
     ),
     "topologySpreadConstraints": _list(_ANY),
-    "extraEnv": _list(_closed(("name",), name=_NAME, value={"type": "string"}, valueFrom=_ANY)),
-    "imagePullSecrets": _list(_closed(("name",), name=_NAME)),
-    "peers": _list({**_closed(ipBlock=_ANY, namespaceSelector=_ANY, podSelector=_ANY), "minProperties": 1}),
+    "extraEnv": _list(_closed({"name": _NAME, "value": {"type": "string"}, "valueFrom": _ANY}, ("name",))),
+    "imagePullSecrets": _list(_closed({"name": _NAME}, ("name",))),
+    "peers": _list(
+        {**_closed(dict.fromkeys(("ipBlock", "namespaceSelector", "podSelector"), _ANY)), "minProperties": 1}
+    ),
     "ports": _list({"type": "integer", "minimum": 1, "maximum": 65535}),
 }
 # Keys of these names have these shapes wherever they are.
@@ -162,7 +166,7 @@ def _leaves(values: dict[str, Any], path: Path_) -> Iterator[tuple[Path_, Any]]:
 
 
 def _object(values: dict[str, Any], path: Path_, comments: dict[Path_, Comment]) -> Schema:
-    return _closed(**{key: _property(value, (*path, key), comments) for key, value in values.items()})
+    return _closed({key: _property(value, (*path, key), comments) for key, value in values.items()})
 
 
 def _property(value: Any, path: Path_, comments: dict[Path_, Comment]) -> Schema:
@@ -182,7 +186,8 @@ def _property(value: Any, path: Path_, comments: dict[Path_, Comment]) -> Schema
 def _sources() -> Schema:
     spec = _json_schema(crd.open_api_schema()["properties"]["spec"])
     name = {**_NAME, "maxLength": 253, "pattern": "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"}
-    return _list(_closed(("name", "spec"), name=name, labels=_STRINGS, annotations=_STRINGS, spec=spec))
+    properties = {"name": name, "labels": _STRINGS, "annotations": _STRINGS, "spec": spec}
+    return _list(_closed(properties, ("name", "spec")))
 
 
 def _json_schema(part: Any) -> Any:

@@ -69,7 +69,8 @@ _LAUNCH_TROUBLE = {
 class EmbeddedPostgres:
     """One server in one folder. `durable=False` is for tests: faster, and only a crash of the machine loses data.
 
-    `binaries` names another PostgreSQL's `bin` folder. As a context manager it gives the URL.
+    `binaries` names another PostgreSQL's `bin` folder; `port` is taken if it is free. As a context manager it gives the
+    URL.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class EmbeddedPostgres:
         durable: bool = True,
         settings: Mapping[str, str] | None = None,
         binaries: Path | None = None,
+        port: int | None = None,
         start_seconds: float = 60.0,
     ) -> None:
         self.data_dir = Path(os.path.abspath(data_dir))  # noqa: PTH100  (a link stays a link)
@@ -90,7 +92,7 @@ class EmbeddedPostgres:
         self._durable = durable
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
-        self._port: int | None = None
+        self._port = port
 
     def __enter__(self) -> str:
         return self.start()
