@@ -174,7 +174,7 @@ def surprised(case: Case, api: ApiProcess, key_file: Any, *, role: str) -> None:
 
 schema = described()
 bounded = settings(
-    max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
