@@ -45,7 +45,14 @@ def request_id(uid: str) -> str:
     return f"delete:{uid}"
 
 
-def decide(source: Mapping[str, Any], *, policy: str, asked: RequestFacts | None, now: datetime) -> Decision:
+def decide(
+    source: Mapping[str, Any],
+    *,
+    policy: str,
+    asked: RequestFacts | None,
+    now: datetime,
+    patience: timedelta = PATIENCE,
+) -> Decision:
     """`asked` is the deletion's row, where there is one."""
     metadata = source["metadata"]
     ours = FINALIZER in (metadata.get("finalizers") or ())
@@ -58,9 +65,9 @@ def decide(source: Mapping[str, Any], *, policy: str, asked: RequestFacts | None
         return Decision(Act.NOTHING)
     if asked is not None and asked.state == "succeeded":
         return Decision(Act.REMOVE, "The data was deleted.")
-    left = began + PATIENCE - now
+    left = began + patience - now
     if left <= timedelta(0):
-        return Decision(Act.GIVE_UP, _given_up(asked))
+        return Decision(Act.GIVE_UP, _given_up(asked, seconds=round(patience.total_seconds())))
     if asked is None:
         return Decision(Act.ASK, "Waits for the database to take the request to delete the data.", left)
     return Decision(Act.WAIT, "Waits for the leader to delete the data.", left)
@@ -80,8 +87,7 @@ def _patch(source: Mapping[str, Any], finalizers: list[str]) -> dict[str, Any]:
     return {"metadata": {"resourceVersion": source["metadata"]["resourceVersion"], "finalizers": finalizers}}
 
 
-def _given_up(asked: RequestFacts | None) -> str:
-    seconds = int(PATIENCE.total_seconds())
+def _given_up(asked: RequestFacts | None, *, seconds: int) -> str:
     if asked is None:
         return (
             f"The database could not be asked for {seconds} s: the MixSource goes, its data is deleted as soon as the "

@@ -61,10 +61,12 @@ class Listing:
             self._queue.add(name)
         self.trouble = None
 
-    async def run(self, *, every_seconds: float) -> None:
+    async def run(self, *, first_seconds: float, every_seconds: float) -> None:
         """Until cancelled."""
+        seconds = first_seconds
         while True:
-            await self._clock.sleep(every_seconds)
+            await self._clock.sleep(seconds)
+            seconds = every_seconds
             try:
                 await self.everything()
             except (KubeError, CRDMissing) as error:

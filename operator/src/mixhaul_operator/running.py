@@ -34,6 +34,8 @@ from mixhaul_store.errors import StoreError
 
 log = structlog.get_logger("mixhaul_operator.running")
 
+# What is deleted between our first LIST and the first of the watches is seen by neither.
+_SECOND_LIST_SECONDS: Final = 5.0
 _LIST_AGAIN_SECONDS: Final = 300.0
 _FIRST_LIST_TRIES_SECONDS: Final = 2.0
 
@@ -87,7 +89,10 @@ async def run(settings: OperatorSettings) -> None:
             return
         log.info("watching", namespace=settings.namespace, sources=len(list(world.sources.names())))
         async with _running(
-            health.run(), queue.run(), progress.run(), listing.run(every_seconds=_LIST_AGAIN_SECONDS)
+            health.run(),
+            queue.run(),
+            progress.run(),
+            listing.run(first_seconds=_SECOND_LIST_SECONDS, every_seconds=_LIST_AGAIN_SECONDS),
         ) as end:
             await _watch(incoming, end=end, settings=settings, stop=stop)
     log.info("ended")

@@ -43,4 +43,10 @@ class OperatorSettings(DatabaseSettings, CommonSettings):
         le=3600,
         description="How long the database may be away before the conditions say Unknown.",
     )
+    deletion_patience_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="How long a MixSource with `deletionPolicy: Delete` may be held until its data is gone.",
+    )
     workers: int = Field(default=8, ge=1, le=64, description="MixSources that are reconciled at the same time.")

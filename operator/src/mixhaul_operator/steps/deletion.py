@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -24,7 +25,8 @@ async def keep_finalizer(tools: Tools, run: Run) -> None:
     request_id = deletion.request_id(run.uid)
     snapshot = tools.progress.snapshot
     asked = snapshot.requests.get(run.key, {}).get(request_id) if snapshot is not None else None
-    decision = deletion.decide(run.source, policy=policy, asked=asked, now=run.now)
+    patience = timedelta(seconds=tools.settings.deletion_patience_seconds)
+    decision = deletion.decide(run.source, policy=policy, asked=asked, now=run.now, patience=patience)
     if decision.again_in is not None:
         run.look_again(max(0.1, decision.again_in.total_seconds()))
     match decision.act:
