@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from mixhaul_store import schema
 from mixhaul_store.database import Database
 from mixhaul_store.errors import SchemaTooNew, SchemaTooOld
+from mixhaul_store.migrations import plain_sql
 
 
 async def test_a_fresh_database_gets_the_schema_and_a_second_run_changes_nothing(empty_database_url: str) -> None:
@@ -19,6 +20,22 @@ async def test_a_fresh_database_gets_the_schema_and_a_second_run_changes_nothing
     assert schema.migrate(empty_database_url) == schema.HEAD
     async with Database(empty_database_url, application_name="mixhaul:test") as database:
         await schema.require(database)
+
+
+def test_data_of_an_older_schema_is_kept(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(plain_sql.read("0001_first.sql").encode())
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("INSERT INTO leader_epochs VALUES ('ingestor', 7, 'me', now())")
+        connection.execute(
+            "INSERT INTO telemetry_events (organisation_id, external_id, occurred_at, observed_at, raw_page_id)"
+            " VALUES (1, 1, now(), now(), 1)"
+        )
+    assert schema.migrate(empty_database_url) == schema.HEAD
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT epoch FROM leader_epochs").fetchone() == (7,)
+        assert connection.execute("SELECT count(*) FROM telemetry_events").fetchone() == (1,)
 
 
 def test_the_revisions_are_those_that_alembic_finds() -> None:
