@@ -148,7 +148,7 @@ def test_collected_with_its_source_and_made_for_the_next_of_that_name(bed: Bed) 
 
     def ours() -> bool:
         metadata = (bed.get("cronjobs", NAME) or {"metadata": {}})["metadata"]
-        return metadata.get("uid") != before and metadata.get("ownerReferences", [{}])[0].get("uid") == again
+        return bool(metadata.get("uid") != before and metadata.get("ownerReferences", [{}])[0].get("uid") == again)
 
     assert until(ours)
     assert until(lambda: settled(bed, "a"))
