@@ -265,6 +265,10 @@ def test_what_is_no_object_is_rejected(raw: bytes) -> None:
         (b'{"EventId":"9223372036854775807"}', 2**63 - 1),
         (b'{"EventId":3,"A":NaN}', 3),
         (b'{"A":"\\"EventId\\":9,","EventId":4}', 4),
+        (b'{"EventId":1,"A":{"EventId":9}}', 1),
+        (b'{"EventId":1,"\\u0045ventId":2}', 2),
+        (b'{"EventId":-9223372036854775808,"A":"EventId"}', -(2**63)),
+        (b'{"EventId":0}', 0),
     ],
 )
 def test_the_id_alone(raw: bytes, expected: int) -> None:
@@ -276,7 +280,17 @@ def test_the_id_alone(raw: bytes, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{}", b'{"EventId":null}', b'{"EventId":9223372036854775808}', b'{"EventId":1.0}', b'{"eventid":1}']
+    "raw",
+    [
+        b"{}",
+        b'{"EventId":null}',
+        b'{"EventId":9223372036854775808}',
+        b'{"EventId":-9223372036854775809,"A":1}',
+        b'{"EventId":1.0}',
+        b'{"EventId":true}',
+        b'{"eventid":1}',
+        b'{"EventId":1,"EventId":null}',
+    ],
 )
 def test_an_id_that_is_none_is_rejected(raw: bytes) -> None:
     for read in (event_id, decode_event):

@@ -63,9 +63,8 @@ EVENT_COLUMN_TYPES: dict[str, str] = dict(
 EVENT_VALUE_COLUMNS: tuple[str, ...] = tuple(EVENT_COLUMN_TYPES)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of a page: its identity and its own bytes."""
+class Record(NamedTuple):
+    """One record of a page: its identity and its own bytes. A tuple, since each page makes a thousand of them."""
 
     external_id: int
     digest: int
