@@ -21,11 +21,11 @@ import yaml
 from faults.bed import Bed, wait_for
 
 SMALL = (
-    "--drivers", "10", "--vehicles", "8", "--organisations", "1", "--history-days", "0.5", "--events-per-minute", "300",
+    "--drivers", "10", "--vehicles", "8", "--organisations", "3", "--history-days", "0.5", "--events-per-minute", "300",
 )  # fmt: skip
 TROUBLE = (
     {"kind": "status-500", "rate": 0.05}, {"kind": "html-200", "rate": 0.05}, {"kind": "redirect-login", "rate": 0.05},
-    {"kind": "reset-mid-body", "rate": 0.1}, {"kind": "unauthorised-once", "rate": 0.2},
+    {"kind": "reset-mid-body", "rate": 0.1}, {"kind": "unauthorised-once", "rate": 0.03},
     {"kind": "expires-short", "rate": 0.5},
     {"kind": "token-answer-lost", "rate": 0.2}, {"kind": "truncated-json", "rate": 0.05},
     {"kind": "bad-record", "rate": 0.05},
@@ -67,7 +67,7 @@ def test_nothing_secret_gets_out(bed: Bed) -> None:
     for fault in TROUBLE:
         bed.simulator.call("POST", "/control/faults", fault)
     process = bed.start_ingestor()
-    wait_for(lambda: len(bed.records()["calls"]) > 60, what="sixty calls", seconds=60)
+    wait_for(lambda: len(bed.records()["calls"]) > 40, what="forty calls", seconds=60)
     bed.run("sync", "--manifest", str(bed.simulator.manifest), timeout=120)
     port = re.search(r'"port":\s*(\d+)', bed.log("a"))
     assert port, bed.log("a")[:500]
@@ -83,9 +83,7 @@ def test_nothing_secret_gets_out(bed: Bed) -> None:
     bed.run("status", "--json")
     process.kill()
     process.wait()
-    tokens = {
-        token for call in bed.simulator.call("GET", "/control/tokens")["tokens"] for token in (call,)
-    }  # fmt: skip
+    tokens = set(bed.simulator.call("GET", "/control/tokens")["tokens"])
     planted = {secret["password"], secret["clientSecret"], *tokens}
     assert len(planted) > 3
     written = everything_written(bed, metrics, command_lines)

@@ -161,10 +161,11 @@ class Identity:
             )
         except MixError as error:
             _count(grant, "failed" if not error.sent else "unknown")
-            if not error.sent:
-                # Nothing left this process, so the refresh token is not spent and nobody need wait.
+            if error.sent:
+                await self._give_up(login, grant=grant, error="unknown", may_be_spent=True)
+            else:
                 await permit.not_sent()
-                await self._tokens.fail(generation=login.generation, grant=grant, error="not_sent", refused=False)
+                await self._give_up(login, grant=grant, error="not_sent", may_be_spent=False)
             if isinstance(error, TransientMixError):
                 raise IdentityUnavailable(str(error), answered=False, sent=error.sent) from error
             raise
@@ -209,11 +210,20 @@ class Identity:
                 raise _rejection(outcome.error)
             case Unclear():
                 _count(grant, "unknown" if outcome.may_be_spent else "failed")
-                if not outcome.may_be_spent:
-                    await self._tokens.fail(
-                        generation=login.generation, grant=grant, error=f"status_{answer.status}", refused=False
-                    )
+                await self._give_up(
+                    login, grant=grant, error=f"status_{answer.status}", may_be_spent=outcome.may_be_spent
+                )
                 raise IdentityUnavailable(outcome.reason, retry_after_seconds=retry_after_seconds(answer))
+
+    async def _give_up(self, login: Login, *, grant: Grant, error: str, may_be_spent: bool) -> None:
+        """No token came: nobody need wait for the intent's deadline. A refresh token that may be spent is never sent
+        again: it is dropped, and the password follows."""
+        await self._tokens.fail(
+            generation=login.generation,
+            grant=grant,
+            error=error,
+            refused=may_be_spent and grant == "refresh_token",
+        )
 
     async def _remember_refusal(self, error: str, *, login: Login, grant: Grant) -> None:
         """No process tries these credentials again. A client that was refused with a refresh token is the same client

@@ -161,6 +161,10 @@ class Commands:
             self._identity.revoke_access_tokens()
         return {"changed": sorted(body)}
 
+    def tokens(self) -> dict[str, Any]:
+        """Every token that was given."""
+        return {"tokens": self._identity.issued()}
+
     def organisations(self, body: dict[str, Any]) -> dict[str, Any]:
         """`organisation` with `forbidden`, or `add` with an optional `name`."""
         _only(body, "organisation", "forbidden", "add", "name")

@@ -37,6 +37,7 @@ class Control:
             "/control": self._state,
             "/control/records": lambda query: records.view(_number(query, "since", 0)),
             "/control/clock": lambda _: turned.clock_view(),
+            "/control/tokens": lambda _: turned.tokens(),
             "/control/faults": lambda _: {"faults": faults.views()},
             "/control/truth/organisations": lambda _: {
                 "organisations": [truth.organisation_row(item) for item in self._all()]

@@ -43,6 +43,7 @@ class Identity:
         self._records = records
         self._faults = faults
         self._access: dict[str, float] = {}
+        self._ever_access: list[str] = []
         self._refresh: dict[str, Literal["live", "spent", "revoked"]] = {}
 
     # What the control port turns
@@ -61,6 +62,10 @@ class Identity:
 
     def revoke_access_tokens(self) -> None:
         self._access.clear()
+
+    def issued(self) -> list[str]:
+        """Every token that was ever given, whatever became of it: to look for in what a client writes."""
+        return [*self._ever_access, *self._refresh]
 
     # What the data API asks
 
@@ -131,6 +136,7 @@ class Identity:
         short = self._faults.one(frozenset({"expires-short"}), _ROUTE)
         expires_in = self._expires_in if short is None else int(short.seconds(5))
         access = secrets.token_urlsafe(40)
+        self._ever_access.append(access)
         self._access[access] = time.monotonic() + expires_in
         refresh = spent
         if spent is None or self._rotate:
