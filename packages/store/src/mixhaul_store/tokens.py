@@ -30,8 +30,8 @@ _NO_INTENT = "intent_grant = NULL, intent_holder = NULL, intent_deadline = NULL"
 _OURS = f"{_LOGIN} AND revision = %(revision)s AND generation = %(generation)s AND intent_holder = %(holder)s"
 
 # An intent lives until its deadline, or until its process is dead: then no session of that name is left, and a killed
-# leader does not keep its successor waiting. Only a process that sees its own name there may conclude that (a connection
-# pooler in between hides the names). To be wrong costs one more login: what was sent is never sent again either way.
+# leader does not keep its successor waiting. Only a process that sees its own name there may conclude that (a pooler in
+# between hides the names). To be wrong costs one more login: what was sent is never sent again either way.
 _UNDER_WAY = """intent_deadline > clock_timestamp() AND (
     EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'mixhaul:' || intent_holder)
     OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'mixhaul:' || %(holder)s))"""
