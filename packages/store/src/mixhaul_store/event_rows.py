@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from math import isfinite
@@ -112,29 +112,28 @@ def _check_int4(versions: Sequence[Version]) -> None:
 
 
 async def insert(connection: Connection, versions: Sequence[Version], place: Place) -> int:
-    """COPY keys and rows of events that are not there yet. Raises one of DATA_ERRORS where a value can't be stored."""
-    if not versions:
-        return 0
-    _check_int4(versions)
+    """COPY rows and keys of events that are not there yet. Raises one of DATA_ERRORS where a value can't be stored."""
+    return await insert_batches(connection, [versions], place) if versions else 0
+
+
+async def insert_batches(connection: Connection, batches: Iterable[Sequence[Version]], place: Place) -> int:
+    """As `insert`, drawing a batch whenever the one before was sent: the server stores it while the next is made."""
     organisation, observed, raw_page = place
-    await _copy(
-        connection,
-        _COPY_KEYS,
-        _KEY_COLUMNS,
-        [(organisation, e.external_id, e.occurred_at or observed, observed, r.digest) for e, r in versions],
-    )
-    reached("keys_copied")
-    await _copy(
-        connection,
-        _COPY_ROWS,
-        _ROW_COLUMNS,
-        [
-            (organisation, e.external_id, e.occurred_at or observed, observed, raw_page, e.values[0], *e.values)
-            for e, _ in versions
-        ],
-    )
+    keys: list[tuple[Any, ...]] = []
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for versions in batches:
+            _check_int4(versions)
+            for (external_id, occurred_at, values), record in versions:
+                at = occurred_at or observed
+                keys.append((organisation, external_id, at, observed, record.digest))
+                yield (organisation, external_id, at, observed, raw_page, values[0], *values)
+
+    await _copy(connection, _COPY_ROWS, _ROW_COLUMNS, rows())
     reached("rows_copied")
-    return len(versions)
+    await _copy(connection, _COPY_KEYS, _KEY_COLUMNS, keys)
+    reached("keys_copied")
+    return len(keys)
 
 
 async def update(connection: Connection, versions: Sequence[Version], place: Place) -> int:

@@ -7,7 +7,8 @@ fails leaves the cursor where it was, and the caller asks for the page again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from itertools import chain
 from threading import local
 
 from zstandard import ZstdCompressor
@@ -21,6 +22,8 @@ from mixhaul_store.metrics import measured
 from mixhaul_store.records import Decoder, Page, PageResult, Record, Rejected
 
 _LEVEL = 3
+# Records that are decoded while the server stores those before them.
+_BATCH = 50
 _thread = local()
 
 # FOR NO KEY UPDATE serialises writers just as well, and lets rows that refer to the organisation be inserted meanwhile.
@@ -107,11 +110,15 @@ class _Transaction:
                 raise CursorMoved(page.organisation_id, page.feed)
             if self._packed is not None:
                 new, changed, earlier = await self._split()
-                fresh, known = self._decoded(new, earlier), self._decoded(changed, earlier)
                 place = Place(page.organisation_id, page.observed_at, await self._raw_page(await self._packed))
-                store = self._bisected if bisect else self._whole
-                inserted = await store(event_rows.insert, fresh, place)
-                updated = await store(event_rows.update, known, place)
+                fresh: list[Version] = []
+                batches = self._batches(new, earlier, fresh)
+                if bisect:
+                    inserted = await self._bisected(event_rows.insert, [*chain.from_iterable(batches)], place)
+                    updated = await self._bisected(event_rows.update, self._decoded(changed, earlier), place)
+                else:
+                    inserted = await self._whole(event_rows.insert_batches(conn, batches, place)) if new else 0
+                    updated = await self._whole(event_rows.update(conn, self._decoded(changed, earlier), place))
                 quarantined = await quarantine.add(conn, self._rejected, feed=page.feed, place=place)
                 unknown = await references.unknown(conn, page.organisation_id, [one.event for one in fresh])
             await self._advance(changed=inserted + updated > 0)
@@ -141,6 +148,15 @@ class _Transaction:
         known = [record for record in newest.values() if record.external_id in stored]
         changed = [record for record in known if record.digest != stored[record.external_id]]
         return new, changed, earlier
+
+    def _batches(
+        self, records: Sequence[Record], earlier: dict[int, list[Record]], into: list[Version]
+    ) -> Iterator[list[Version]]:
+        """Typed versions of some records at a time, decoded when they are asked for, and remembered in `into`."""
+        for start in range(0, len(records), _BATCH):
+            batch = self._decoded(records[start : start + _BATCH], earlier)
+            into.extend(batch)
+            yield batch
 
     def _decoded(self, records: Sequence[Record], earlier: dict[int, list[Record]]) -> list[Version]:
         """Typed versions. Where the last version of an id can't be read, the one before it in the page counts."""
@@ -175,9 +191,9 @@ class _Transaction:
         raw_page_id: int = row[0]
         return raw_page_id
 
-    async def _whole(self, write: event_rows.Write, versions: Sequence[Version], place: Place) -> int:
+    async def _whole(self, written: Awaitable[int]) -> int:
         try:
-            return await write(self._conn, versions, place)
+            return await written
         except DATA_ERRORS as error:
             raise _Unstorable from error
 
