@@ -285,7 +285,7 @@ class Demo:
         )
         rows: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 else []
         with psycopg.connect(self.database) as connection:
-            stored = dict(
+            stored: dict[str, int] = dict(
                 connection.execute(
                     "SELECT o.external_id::text, count(k.*) FROM organisations o"
                     " LEFT JOIN event_keys k ON k.organisation_id = o.id GROUP BY o.external_id"

@@ -55,6 +55,12 @@ sources() { # a digest of what the Containerfile mounts
         | LC_ALL=C sort --zero-terminated | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
 }
 
+forget() { # the image that had this name before, unless it has another, too: the store would grow with every build
+    if buildah_ images --filter dangling=true --quiet --no-trunc | grep -qx "$1"; then
+        buildah_ rmi "$1" > /dev/null
+    fi
+}
+
 build() {
     local with base pull=()
     with=$(builder)
@@ -78,6 +84,7 @@ build() {
         fi
         rm -f "$archive.part"
         buildah_ push --quiet "$name" "oci-archive:$archive.part:$name"
+        [[ ! -e $archive.id ]] || forget "$(<"$archive.id")"
         mv "$archive.id.part" "$archive.id"
     fi
     mv "$archive.part" "$archive"

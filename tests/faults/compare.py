@@ -70,6 +70,28 @@ POSITION: dict[str, tuple[str, str]] = {
     "IsAvl": ("{}_is_avl", BOOL),
 }
 
+SUPPORT: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
+    "drivers": ("drivers", "DriverId", {
+        "DriverId": ("external_id", INT), "Name": ("name", TEXT), "EmployeeNumber": ("employee_number", TEXT),
+        "SiteId": ("site_external_id", INT), "MobileNumber": ("mobile_number", TEXT), "Email": ("email", TEXT),
+        "FmDriverId": ("fm_driver_id", INT), "IsSystemDriver": ("is_system_driver", BOOL),
+        "ExtendedDriverId": ("extended_driver_id", TEXT), "Country": ("country", TEXT), "ImageUri": ("image_uri", TEXT),
+    }),
+    "vehicles": ("vehicles", "AssetId", {
+        "AssetId": ("external_id", INT), "Description": ("description", TEXT),
+        "RegistrationNumber": ("registration_number", TEXT), "FleetNumber": ("fleet_number", TEXT),
+        "Make": ("make", TEXT), "Model": ("model", TEXT), "Year": ("year", TEXT), "VinNumber": ("vin_number", TEXT),
+        "SiteId": ("site_external_id", INT), "FuelType": ("fuel_type", TEXT), "Odometer": ("odometer_km", DEC),
+        "EngineHours": ("engine_hours", TEXT), "DefaultDriverId": ("default_driver_external_id", INT),
+        "UserState": ("user_state", TEXT), "CreatedDate": ("created_at", TIME),
+    }),
+    "eventtypes": ("event_types", "EventTypeId", {
+        "EventTypeId": ("external_id", INT), "Description": ("description", TEXT), "EventType": ("event_type", TEXT),
+        "DisplayUnits": ("display_units", TEXT), "FormatType": ("format_type", TEXT),
+        "ValueName": ("value_name", TEXT),
+    }),
+}  # fmt: skip
+
 # Names by number where MiX may send the number.
 SOURCES = ["gps", "satellite", "beacon", "calculated", "hos"]
 
@@ -108,7 +130,7 @@ def read_time(text: str) -> datetime:
     if found[8] and found[8] != "Z":
         sign = -1 if found[8][0] == "-" else 1
         digits = found[8][1:].replace(":", "")
-        zone = timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))  # type: ignore[assignment]
+        zone = timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))
     return datetime(year, month, day, hour, minute, second, micro, tzinfo=zone).astimezone(UTC)
 
 
@@ -118,20 +140,20 @@ def same(kind: str, truth: Any, stored: Any) -> bool:
         return truth is None and stored is None
     match kind:
         case "int":
-            return int(str(truth)) == stored
+            return bool(int(str(truth)) == stored)
         case "decimal":
             return Decimal(str(truth)) == Decimal(stored)
         case "float":
             return float(truth) == float(stored)
         case "time":
-            return abs(read_time(truth) - stored) <= timedelta(microseconds=1)
+            return bool(abs(read_time(truth) - stored) <= timedelta(microseconds=1))
         case "enum":
             word = SOURCES[truth] if isinstance(truth, int) and 0 <= truth < len(SOURCES) else str(truth)
             return word.casefold() == str(stored).casefold()
         case "bool" | "json":
             return bool(truth == stored)
         case _:
-            return str(truth) == stored
+            return bool(str(truth) == stored)
 
 
 def get(control: str, path: str) -> Any:
@@ -205,6 +227,36 @@ def _compare_organisation(control: str, connection: psycopg.Connection[Any], org
     for key in places.keys() - stored.keys():
         report.missing += 1
         report.note(f"event {key} has a key, but no row")
+
+
+def compare_support(control: str, database: str) -> Report:
+    """Drivers, vehicles and event types after a sync: every row that MiX lists, every column. Rows that it no longer
+    lists may be there, marked as removed."""
+    report = Report()
+    with psycopg.connect(database, options="-c TimeZone=UTC", row_factory=dict_row) as connection:
+        for path, (table, key, columns) in SUPPORT.items():
+            answer = get(control, f"/control/truth/{path}")
+            truth = {(int(row["organisation"]), int(row[key])): row for row in answer[path]}
+            stored = {
+                (row["organisation"], row["external_id"]): row
+                for row in connection.execute(
+                    f"SELECT o.external_id AS organisation, t.* FROM {table} t"
+                    " JOIN organisations o ON o.id = t.organisation_id WHERE t.removed_at IS NULL"
+                )
+            }
+            report.offered += len(truth)
+            report.stored += len(stored)
+            report.missing += len(truth.keys() - stored.keys())
+            report.extra += len(stored.keys() - truth.keys())
+            for identity in truth.keys() & stored.keys():
+                for name, (column, kind) in columns.items():
+                    if not same(kind, truth[identity].get(name), stored[identity][column]):
+                        report.differing += 1
+                        report.note(
+                            f"{table} {identity[1]}, {column}: {truth[identity].get(name)!r}, "
+                            f"{stored[identity][column]!r}"
+                        )
+    return report
 
 
 def _compare_quarantine(control: str, connection: psycopg.Connection[Any], report: Report) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.bed import Bed
-from faults.compare import Report, compare
+from faults.compare import Report, compare, compare_support
 
 POINTS = (
     "permit_taken",
@@ -60,6 +60,7 @@ class Outcome:
     hits: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     report: Report = field(default_factory=Report)
+    support: Report = field(default_factory=Report)
     violations: list[object] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -69,7 +70,14 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return self.report.equal and self.report.stored > 0 and not self.violations and not self.never_hit
+        return (
+            self.report.equal
+            and self.support.equal
+            and self.report.stored > 0
+            and self.support.stored > 0
+            and not self.violations
+            and not self.never_hit
+        )
 
     @property
     def never_hit(self) -> list[str]:
@@ -85,7 +93,9 @@ class Outcome:
             f"{report.doubled}, differing {report.differing}, never offered {report.extra}, "
             f"quarantined {report.quarantined}",
             f"missed aims: {sum(self.missed.values())}; calls outside of the rules: {len(self.violations)}",
-            *(f"  {sentence}" for sentence in report.differences),
+            f"drivers, vehicles, event types: offered {self.support.offered}, stored {self.support.stored}, missing "
+            f"{self.support.missing}, differing {self.support.differing}",
+            *(f"  {sentence}" for sentence in (*report.differences, *self.support.differences)),
             *(f"  {violation}" for violation in self.violations[:10]),
             *(f"  never hit: {point}" for point in self.never_hit),
         ]
@@ -130,6 +140,7 @@ def haul(*, kills: int, seed: int, folder: Path, events_per_minute: int = 3000, 
                     break
         _come_to_rest(bed)
         outcome.report = compare(bed.simulator.control, bed.url)
+        outcome.support = compare_support(bed.simulator.control, bed.url)
         outcome.violations = list(bed.records()["violations"])
     finally:
         bed.close()
@@ -179,6 +190,8 @@ def _one(bed: Bed, target: str, *, number: int, dice: random.Random, outcome: Ou
 def _come_to_rest(bed: Bed) -> None:
     """No more faults and no more new events: everything that the feed offers is read."""
     bed.simulator.call("DELETE", "/control/faults")
+    if bed.run("sync", "--manifest", str(bed.simulator.manifest), timeout=120).returncode:
+        raise RuntimeError(f"the sync failed: see {bed.folder}/commands.log")
     for _ in range(2):
         code = bed.catch_up(seconds=120)
         if code:
