@@ -51,7 +51,7 @@ test-integration: setup ## Run the tests on real PostgreSQL and real processes.
 
 .PHONY: test-postgres
 test-postgres: setup ## Run the database tests only (MIXHAUL_TEST_POSTGRES=15 takes Debian's PostgreSQL 15).
-	$(PYTEST) -n $(WORKERS) tests/integration/store $(PYTEST_ARGS)
+	$(PYTEST) -n $(WORKERS) tests/integration/store tests/integration/store_foundation $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
