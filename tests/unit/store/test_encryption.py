@@ -42,7 +42,11 @@ def test_a_key_file_has_one_key_a_line(tmp_path: Path) -> None:
     assert Cipher.from_file(file).decrypt(Cipher([OLD]).encrypt("x")) == "x"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"# none\n", b"not-a-key\n", OLD[:-4] + b"\n", b"\xff\xfe"], ids=repr)
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"# none\n", b"not-a-key\n", OLD[:-4] + b"\n", b"\xff\xfe"],
+    ids=["no file", "empty", "a comment only", "no key", "a key cut short", "no text"],
+)
 def test_a_key_file_that_can_t_be_used_is_named_and_not_shown(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "keys"
     if content is not None:
