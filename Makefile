@@ -61,7 +61,7 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
-	MYPYPATH=tests $(PYTHON) -m mypy -p cluster
+	MYPYPATH=tests $(PYTHON) -m mypy -p cluster -p chart
 	.venv/bin/shellcheck tools/bootstrap tools/*.sh .ci/run tests/cluster/*.sh
 	.venv/bin/hadolint Containerfile
 
@@ -93,9 +93,13 @@ cluster-enter: ## Open a shell that sees the cluster (CMD='kubectl get pods -A' 
 cluster-down: ## End the cluster.
 	@tests/cluster/down.sh
 
+.PHONY: test-chart
+test-chart: setup ## Render the chart under many values and check what comes out: no Go, no root, no cluster.
+	$(PYTEST) tests/chart $(PYTEST_ARGS)
+
 .PHONY: test-cluster
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
-	$(PYTEST) tests/cluster $(PYTEST_ARGS)
+	$(PYTEST) tests/chart tests/cluster $(PYTEST_ARGS)
 
 ##@ Images
 
@@ -114,7 +118,7 @@ images-push: ## Push the image (REGISTRY=registry.example.com/fleet).
 ##@ Generated files
 
 .PHONY: generate
-generate: setup ## Make the generated files anew: the CRD, docs/configuration.md, docs/schema.md.
+generate: setup ## Make the generated files anew: the CRD, the chart's schema and table, docs/*.md.
 	$(PYTHON) tools/generate.py
 
 .PHONY: check-generated
