@@ -131,6 +131,10 @@ check-generated: setup ## Fail if a generated file is not what its source says.
 bench-ingest: setup ## Compare the write path with raw COPY of the same rows.
 	PYTHONPATH=tests $(PYTHON) tests/bench/bench_ingest.py $(BENCH_ARGS)
 
+.PHONY: bench-operator
+bench-operator: cluster-build ## Measure the operator with 1,000 MixSources on a real API server.
+	PYTHONPATH=tests $(PYTHON) tests/bench/bench_operator.py $(BENCH_ARGS)
+
 .PHONY: bench-e2e
 bench-e2e: setup ## Measure from the simulator over HTTP to the database.
 	PYTHONPATH=tests $(PYTHON) tests/bench/bench_e2e.py $(BENCH_ARGS)

@@ -33,7 +33,7 @@ from mixhaul_operator.errors import (
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 _MERGE_PATCH: Final = "application/merge-patch+json"
-_PAGE: Final = 500
+_PAGE: Final = 200
 _MOST_CONNECTIONS: Final = 16
 
 Object = dict[str, Any]

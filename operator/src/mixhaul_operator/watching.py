@@ -107,6 +107,7 @@ def settings(*, pod_template: str) -> kopf.OperatorSettings:
     found.watching.connect_timeout = 5
     found.watching.server_timeout = 240
     found.watching.client_timeout = 270
+    found.watching.chunk_size = 200
     found.watching.field_selectors["", "v1", "secrets"] = SECRETS_FIELD_SELECTOR
     found.watching.field_selectors["", "v1", "podtemplates"] = f"metadata.name={pod_template}"
     # "Handler succeeded", at each event.
