@@ -91,7 +91,7 @@ class Backoffs:
 
 
 def settings(*, pod_template: str) -> kopf.OperatorSettings:
-    """As measured on a real API server; each line has its reason in the operator's decision record."""
+    """As measured on a real API server; docs/decisions/0005 says what for."""
     found = kopf.OperatorSettings()
     found.scanning.disabled = True
     found.posting.enabled = False

@@ -145,6 +145,27 @@ def test_without_a_database_setting_it_says_so(own_plane: ControlPlane, database
 
 
 @pytest.mark.usefixtures("own_mixsources")
+def test_an_older_crd_is_said_and_does_not_stop_it(own_plane: ControlPlane, database_url: str, tmp_path: Path) -> None:
+    bed = bed_of(own_plane, "older", database_url, tmp_path)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mixsources.mixhaul.io"
+    status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties"
+    own_plane.request("PATCH", path, [{"op": "remove", "path": f"{status}/sync"}], patch="json")
+    try:
+        with bed.operator() as operator:
+            bed.make_source("a")
+            # Served by the old schema for a moment still, and for the next one not at all.
+            assert until(lambda: settled(bed, "a"))
+            bed.make_source("b")
+            bed.change_source("a", suspend=True)
+            assert until(lambda: "kubectl apply --server-side -f crds/" in operator.log(), within=60)
+            assert until(lambda: bed.condition("b", "Ready")[1] == "NotReadyYet")
+    finally:
+        whole = crd()["spec"]
+        own_plane.request("PATCH", path, {"spec": {"versions": whole["versions"]}})
+    assert until(lambda: bed.plane.get(bed.path("mixsources")))
+
+
+@pytest.mark.usefixtures("own_mixsources")
 def test_the_api_server_away(own_plane: ControlPlane, database_url: str, tmp_path: Path) -> None:
     """The last one here: the controllers take their time to come back, and make no namespace usable meanwhile."""
     bed = bed_of(own_plane, "outage", database_url, tmp_path)
