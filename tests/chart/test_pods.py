@@ -124,6 +124,7 @@ def test_replicas_and_what_guards_them(name: str) -> None:
     assert (deployments["operator"]["replicas"], deployments["operator"]["strategy"]) == (1, {"type": "Recreate"})
     spread = deployments["ingestor"]["template"]["spec"]["topologySpreadConstraints"]
     assert [each["maxSkew"] for each in spread] == [1]
+    assert [each["labelSelector"] for each in spread] == [deployments["ingestor"]["selector"]]
     budgets = {component(each): each["spec"] for each in of_kind(objects, "PodDisruptionBudget").values()}
     scaler = of_kind(objects, "HorizontalPodAutoscaler")
     if name == "everything":

@@ -41,17 +41,13 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* A constraint without a labelSelector counts no pod at all, so it gets the component's. */}}
 {{- define "mixhaul.spread" -}}
+{{- $ours := dict "matchLabels" (include "mixhaul.selector" . | fromYaml) }}
+{{- $default := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" }}
 topologySpreadConstraints:
-{{- if .values.topologySpreadConstraints }}
-  {{- toYaml .values.topologySpreadConstraints | nindent 2 }}
-{{- else }}
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "mixhaul.selector" . | nindent 8 }}
+{{- range .values.topologySpreadConstraints | default (list $default) }}
+  - {{- toYaml (merge (deepCopy .) (ternary dict (dict "labelSelector" $ours) (hasKey . "labelSelector"))) | nindent 4 }}
 {{- end }}
 {{- end }}
 
