@@ -16,13 +16,13 @@ from rich.console import Console
 
 from mixhaul_ingestor import commands
 from mixhaul_ingestor.errors import SourceNotFound, exit_code
+from mixhaul_ingestor.migrating import migrated
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.standalone import database_url
 from mixhaul_runtime import logs
 from mixhaul_source import manifest
 from mixhaul_source.manifest import Source
 from mixhaul_store.encryption import create_key_file
-from mixhaul_store.schema import migrate as migrate_database
 
 app = typer.Typer(
     name="mixhaul-ingestor",
@@ -74,10 +74,14 @@ def sync(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a database that is away.")
+    ] = 0.0,
+) -> None:
     """Bring the database's schema to this version. Two at once are safe."""
     with _program("migrate") as settings, database_url(settings) as url:
-        revision = migrate_database(url)
+        revision = migrated(url, patience_seconds=wait)
         typer.echo(f"The schema is at {revision}.")
 
 
