@@ -82,8 +82,13 @@ def test_commands_and_options_are_the_programs_own(name: str) -> None:
         if container.owner["kind"] == "PodTemplate":
             continue  # the operator adds what it is to do
         _, app = PROGRAMS[container.command[0]]
-        group = typer.main.get_command(app)
-        assert [*container.command[1:], *container.value["args"]][0] in group.commands, container  # type: ignore[attr-defined]
+        group: Any = typer.main.get_command(app)
+        name_of_command, *options = [*container.command[1:], *container.value["args"]]
+        command = group.commands[name_of_command]
+        if container.owner["kind"] == "CronJob":
+            continue  # its options are between the operator and the ingestor
+        # Fails for an option that there isn't. What is required may come from elsewhere.
+        command.make_parser(typer.Context(command)).parse_args(list(options))
 
 
 @every_values_file

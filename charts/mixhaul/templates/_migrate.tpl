@@ -12,7 +12,7 @@ spec:
     - name: migrate
       {{- include "mixhaul.containerImage" $ | nindent 6 }}
       command: [mixhaul-ingestor]
-      args: [migrate]
+      args: [migrate, --wait=300]
       env:
         {{- include "mixhaul.env" $c | nindent 8 }}
       resources:
