@@ -13,7 +13,12 @@ RULES: Final[list[dict[str, Any]]] = [
     {"apiGroups": ["mixhaul.io"], "resources": ["mixsources/status"], "verbs": ["patch"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "watch", "create", "update"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]},
-    {"apiGroups": [""], "resources": ["podtemplates"], "verbs": ["list", "watch"]},
+    {
+        "apiGroups": [""],
+        "resources": ["podtemplates"],
+        "resourceNames": ["mixhaul-sync"],
+        "verbs": ["list", "watch"],
+    },
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
 
