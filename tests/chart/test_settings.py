@@ -83,12 +83,13 @@ def test_commands_and_options_are_the_programs_own(name: str) -> None:
             continue  # the operator adds what it is to do
         _, app = PROGRAMS[container.command[0]]
         group: Any = typer.main.get_command(app)
-        name_of_command, *options = [*container.command[1:], *container.value["args"]]
+        words: list[str] = container.command[1:] + container.value["args"]
+        name_of_command, *options = words
         command = group.commands[name_of_command]
         if container.owner["kind"] == "CronJob":
             continue  # its options are between the operator and the ingestor
         # Fails for an option that there isn't. What is required may come from elsewhere.
-        command.make_parser(typer.Context(command)).parse_args(list(options))
+        command.make_parser(typer.Context(command)).parse_args(options)
 
 
 @every_values_file
