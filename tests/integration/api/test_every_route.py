@@ -155,8 +155,8 @@ def described() -> Any:
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path":
                     parameter["schema"]["examples"] = [str(one) for one in OF_B[parameter["name"]]]
-    # 413 and 414 refuse bad data too.
-    refusals = ["400", "401", "403", "404", "405", "409", "413", "414", "415"]
+    # 413, 414 and 431 refuse bad data too.
+    refusals = ["400", "401", "403", "404", "405", "409", "413", "414", "415", "431"]
     configured = {"checks": {"negative_data_rejection": {"expected-statuses": refusals}}}
     return schemathesis.openapi.from_dict(found, config=schemathesis.Config.from_dict(configured))
 

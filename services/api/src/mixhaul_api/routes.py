@@ -28,6 +28,7 @@ _ALWAYS: Final = (
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
     problems.URI_TOO_LONG,
+    problems.HEADERS_TOO_LARGE,
     problems.INTERNAL,
     problems.UNAVAILABLE,
 )
