@@ -186,10 +186,9 @@ async def _not_before(connection: Connection, feed: FeedPause) -> datetime | Non
 
 
 async def _now(connection: Connection) -> datetime:
-    await connection.execute(_SHORT, prepare=True)
-    row = await (await connection.execute("SELECT clock_timestamp()", prepare=True)).fetchone()
+    row = await (await connection.execute(f"{_SHORT}, clock_timestamp()", prepare=True)).fetchone()
     assert row is not None  # noqa: S101  (one row always)
-    now: datetime = row[0]
+    now: datetime = row[-1]
     return now
 
 
