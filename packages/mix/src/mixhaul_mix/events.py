@@ -196,11 +196,11 @@ def _take(record: Any, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _other_time(text: str) -> datetime:
-    if text[10:11] == "T" and len(text) <= 32:
-        if text.endswith("Z") and text[19:20] in {".", "Z"}:
-            return _fromisoformat(text)
-        if text[19:20] == "." and text[20:].isdecimal():
+    if 19 < len(text) <= 32 and text[10] == "T":
+        if text[19] == "." and text[20:].isdecimal():
             return _fromisoformat(text + "Z")
+        if text[-1] == "Z" and text[19] in ".Z":
+            return _fromisoformat(text)
     return lenient.to_time(text)
 
 
