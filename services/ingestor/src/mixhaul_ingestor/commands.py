@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mixhaul_ingestor import live as live_view
 from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.garbage import collect_seldom
 from mixhaul_ingestor.leadership import Leadership
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.standalone import cipher, database_url
@@ -62,6 +63,7 @@ async def stream(settings: IngestorSettings, sources: Sequence[Source], *, until
     stop = stop_event()
     clock = SystemClock()
     set_build_info("ingestor")
+    collect_seldom()
     view = View()
     ready: list[str] = ["the database's schema is not there yet"]
     beat = _Heartbeat()
