@@ -28,6 +28,7 @@ from bench import machine
 from bench.pages import PAGE, Pages, joined
 from bench.seed import seed
 from bench.sides import Copyable, Product, RawCopy
+from mixhaul_ingestor.garbage import collect_seldom
 from mixhaul_mix.events import split
 from mixhaul_store.database import Database
 from mixhaul_store.elections import LeaderRow
@@ -211,6 +212,7 @@ def main() -> None:
             if server.pid is None:
                 raise SystemExit(f"another process runs a server on {server.data_dir}: nothing measured")
             migrate(url)
+            collect_seldom()
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(run(url, postmaster=server.pid, options=options))
 
