@@ -151,7 +151,7 @@ def test_a_taken_port_is_one_sentence(fleet: Any, key_file: Path, which: str) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = serve(database_url=fleet.url, jwt_key_file=str(key_file), **{which: port})
-    assert ended.returncode == 7
+    assert ended.returncode == 69
     assert re.search(rf"mixhaul-api: the .*port {port} .*(in use).*MIXHAUL_{which.upper()}", ended.stderr), ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
 
@@ -159,11 +159,11 @@ def test_a_taken_port_is_one_sentence(fleet: Any, key_file: Path, which: str) ->
 @pytest.mark.parametrize(
     ("settings", "code", "sentence"),
     [
-        ({}, 2, "neither a static key nor"),
-        ({"jwt_jwks_url": "https://login.example/keys"}, 2, "MIXHAUL_JWT_ISSUER"),
-        ({"api_port": "65536", "jwt_key_file": "KEY"}, 2, "MIXHAUL_API_PORT"),
-        ({"api_host": "no.such.host.example", "jwt_key_file": "KEY"}, 7, "no.such.host.example"),
-        ({"database_url": "mysql://planted-password@x/y", "jwt_key_file": "KEY"}, 5, "MIXHAUL_DATABASE_URL"),
+        ({}, 78, "neither a static key nor"),
+        ({"jwt_jwks_url": "https://login.example/keys"}, 78, "MIXHAUL_JWT_ISSUER"),
+        ({"api_port": "65536", "jwt_key_file": "KEY"}, 78, "MIXHAUL_API_PORT"),
+        ({"api_host": "no.such.host.example", "jwt_key_file": "KEY"}, 69, "no.such.host.example"),
+        ({"database_url": "mysql://planted-password@x/y", "jwt_key_file": "KEY"}, 74, "MIXHAUL_DATABASE_URL"),
     ],
     ids=str,
 )
@@ -182,7 +182,7 @@ def test_a_newer_schema_ends_the_program(postgres_server: Server, key_file: Path
         with psycopg.connect(url) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
         ended = serve(database_url=url, jwt_key_file=str(key_file), api_port="0")
-    assert ended.returncode == 6
+    assert ended.returncode == 76
     assert "newer than this program" in ended.stderr
 
 

@@ -31,7 +31,7 @@ from mixhaul_runtime.clock import SystemClock
 from mixhaul_runtime.errors import PortTaken, SettingsError
 from mixhaul_runtime.settings import load
 from mixhaul_runtime.shutdown import stop_event
-from mixhaul_store.errors import SchemaTooNew, StoreError
+from mixhaul_store.errors import MissingExtension, SchemaTooNew, SchemaTooOld, StoreError, UnsupportedServer
 
 log = structlog.get_logger("mixhaul_api.cli")
 
@@ -130,17 +130,16 @@ def _told() -> Iterator[None]:
 
 
 def _exit_code(error: Exception) -> int:
+    """The same codes as `mixhaul-ingestor`."""
     match error:
-        case ApiError():
+        case ApiError() | SettingsError() | PortTaken():
             return error.exit_code
-        case PortTaken():
-            return 7
-        case SchemaTooNew():
-            return 6
+        case SchemaTooNew() | SchemaTooOld() | UnsupportedServer() | MissingExtension():
+            return 76
         case StoreError():
-            return 5
+            return 74
         case _:
-            return 2
+            return 78
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 """What may go wrong in the API, as types.
 
     ApiError                     ends the program with one sentence; has an exit code
-     +- AuthenticationNotSetUp   2  neither or both of MIXHAUL_JWT_KEY_FILE and MIXHAUL_JWT_JWKS_URL, or half of a setup
-     +- KeyFileUnusable          2  the static key can't be read, made, or is too short
-     +- BadTokenRequest          2  `mixhaul-api token` was asked for something that no token can say
-     +- PortUnavailable          7  the API's own port can't be opened
+     +- AuthenticationNotSetUp  78  neither or both of MIXHAUL_JWT_KEY_FILE and MIXHAUL_JWT_JWKS_URL, or half of a setup
+     +- KeyFileUnusable         78  the static key can't be read, made, or is too short
+     +- BadTokenRequest         64  `mixhaul-api token` was asked for something that no token can say
+     +- PortUnavailable         69  the API's own port can't be opened
     KeysUnavailable              the issuer's keys were never read: transient, a 503
     TokenRefused                 a bearer token that proves nothing: a 401
 
@@ -20,7 +20,7 @@ from typing import ClassVar
 class ApiError(Exception):
     """Something that a person must change before the program can go on."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: ClassVar[int] = 78
 
 
 class AuthenticationNotSetUp(ApiError):
@@ -47,11 +47,13 @@ class KeyFileUnusable(ApiError):
 class BadTokenRequest(ApiError):
     """`mixhaul-api token` was asked for something that a token can't say."""
 
+    exit_code = 64
+
 
 class PortUnavailable(ApiError):
     """The port that the API listens on can't be opened."""
 
-    exit_code = 7
+    exit_code = 69
 
     def __init__(self, *, host: str, port: int, reason: str) -> None:
         self.host = host
