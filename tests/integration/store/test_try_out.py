@@ -77,10 +77,19 @@ def becomes(port: int, password: str) -> bool:
     return True
 
 
-def test_the_owner_migrates_and_its_password_follows_the_file(folder: Path) -> None:
+def until_migrated(url: str) -> None:
+    until = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute("SELECT to_regclass('etl_control') IS NULL").fetchone() == (True,):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert migrate(url) == HEAD
+
+
+def test_the_owner_has_a_schema_and_its_password_follows_the_file(folder: Path) -> None:
     with running(folder, "first-password") as (port, _):
         assert becomes(port, "first-password")
-        assert migrate(f"postgresql://mixhaul_owner:first-password@127.0.0.1:{port}/mixhaul") == HEAD
+        until_migrated(f"postgresql://mixhaul_owner:first-password@127.0.0.1:{port}/mixhaul")
         assert "no pg_hba.conf entry" in answers(port, "first-password", database="postgres")
     with running(folder, "second-password") as (port, _):
         assert becomes(port, "second-password")

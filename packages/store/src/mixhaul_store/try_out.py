@@ -2,8 +2,9 @@
 
     python3 -m mixhaul_store.try_out --data-dir /data --password-file FILE
 
-It makes the database `mixhaul`, owned by `mixhaul_owner`, whose password is the file's at each start. The chart's
-`postgresql.tryOut` runs it. It is no database to keep data in: no replica, no backup, no TLS.
+It makes the database `mixhaul`, owned by `mixhaul_owner`, whose password is the file's at each start, and the schema:
+a pod without a volume begins anew each time. The chart's `postgresql.tryOut` runs it. It is no database to keep data
+in: no replica, no backup, no TLS.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from typing import Final
 import psycopg
 import structlog
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mixhaul_runtime import logs
 from mixhaul_store.embedded import DATABASE, USER, EmbeddedPostgres
 from mixhaul_store.errors import EmbeddedServerFailed, StoreError
+from mixhaul_store.schema import migrate
 
 OWNER: Final = "mixhaul_owner"
 PORT: Final = 5432
@@ -77,6 +79,7 @@ def _serve(data_dir: Path, password: str, *, host: str, port: int) -> None:
         if conninfo_to_dict(url)["port"] != str(port):
             raise EmbeddedServerFailed(f"the port {port} is taken", log=server.log_file)
         _make_owner(url, password)
+        _make_schema(make_conninfo(url, user=OWNER, password=password))
         log.info("PostgreSQL for trying out is up", port=port)
         while not stop.wait(_LOOK_SECONDS):
             if server.pid is None:
@@ -93,6 +96,14 @@ def _make_owner(url: str, password: str) -> None:
         secret = connection.pgconn.encrypt_password(password.encode(), OWNER.encode(), b"scram-sha-256").decode()
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(secret)))
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, owner))
+
+
+def _make_schema(url: str) -> None:
+    """A newer one, say after a rollback, is no reason to keep the database from others: they say so themselves."""
+    try:
+        migrate(url)
+    except StoreError as error:
+        log.warning("the schema can't be made", error=str(error))
 
 
 if __name__ == "__main__":
