@@ -210,3 +210,13 @@ def test_the_migration_is_another_job_when_anything_about_it_is_another() -> Non
     assert job("--set", "api.replicas=5") == names[0]
     (found,) = of_kind(rendered("one-login"), "Job").values()
     assert "annotations" not in found["metadata"]
+
+
+def test_the_try_out_database_starts_again_only_when_its_image_or_itself_changes() -> None:
+    def pod(*settings: str) -> Any:
+        return one(render(VALUES["try-out"], *settings), "StatefulSet", "mixhaul-try-out-postgresql")["spec"][
+            "template"
+        ]
+
+    assert pod("--set", "log.level=debug,api.replicas=5,proxy.https=http://proxy") == pod()
+    assert pod("--set", "image.tag=v2") != pod()
