@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -152,6 +153,17 @@ class PostgresTokenStore:
     async def begin(self, *, generation: int, grant: str, deadline_seconds: float) -> bool:
         """Commit the intent to ask for a token; False where somebody else was faster."""
         return await self._execute(_BEGIN, generation=generation, grant=grant, deadline=deadline_seconds)
+
+    async def expires_at(self) -> datetime | None:
+        """When the access token at hand expires; None where there is none of this version of the Secret."""
+        async with self._db.connection() as connection:
+            cursor = await connection.execute(
+                f"SELECT access_expires_at FROM api_credentials WHERE {_LOGIN} AND revision = %(revision)s",
+                self._values,
+            )
+            row = await cursor.fetchone()
+        expires: datetime | None = row[0] if row else None
+        return expires
 
     async def complete(
         self, *, generation: int, access_token: str, refresh_token: str | None, expires_in_seconds: float

@@ -52,3 +52,9 @@ def forget_feed(source: str, organisation: str, feed: str) -> None:
             gauge.remove(source, organisation, feed)
     with suppress(KeyError):
         BUDGET_USED.remove(organisation)
+
+
+def forget_source(source: str) -> None:
+    """Remove the gauges of a source that this process no longer reads."""
+    with suppress(KeyError):
+        CREDENTIAL_EXPIRY.remove(source)

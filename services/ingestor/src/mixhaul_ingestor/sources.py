@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from mixhaul_ingestor import metrics
 from mixhaul_ingestor.ending import Ending, UntilEnding, pause
 from mixhaul_ingestor.feed import Feed, FeedOptions
 from mixhaul_ingestor.state import FeedView, SourceView
@@ -31,6 +32,7 @@ Wanted = tuple[int, str | None, str | None]
 FEED: Final = "events"
 LOOK_AGAIN_SECONDS = 600.0
 RETRY_SECONDS = 15.0
+LOGIN_SECONDS = 5.0
 SYNC_FIRST_SECONDS = 300.0
 SYNC_LONGEST_SECONDS = 3600.0
 
@@ -56,6 +58,7 @@ class SourceRunner:
             return
         async with self._wiring.client(self._source) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_for_syncs(ending))
+            tasks.create_task(self._watch_login(ending))
             if not self._source.spec.organisation_ids:
                 # A change of leaders does not wait for MiX to list what is known already.
                 await self._begin_feeds(client, tasks, self._known(), ending=ending)
@@ -147,6 +150,21 @@ class SourceRunner:
             clock=self._clock,
             wake_sync=self._wake_sync,
         )
+
+    async def _watch_login(self, ending: asyncio.Event) -> None:
+        """Export when the access token expires, for as long as the source is read here."""
+        tokens = self._wiring.tokens(self._source)
+        try:
+            while not await pause(ending, LOGIN_SECONDS):
+                try:
+                    expires = await tokens.expires_at()
+                except StoreError as error:
+                    self._log.debug("the login can't be read", error=str(error))
+                    continue
+                if expires is not None:
+                    metrics.CREDENTIAL_EXPIRY.labels(self._source.key).set(expires.timestamp())
+        finally:
+            metrics.forget_source(self._source.key)
 
     async def _ask_for_syncs(self, ending: asyncio.Event) -> None:
         """Events that name unknown drivers, vehicles or types are stored at once; the lists are fetched, not often, and

@@ -36,19 +36,23 @@ class Wiring:
             client_secret=client_secret,
             username=login.username,
             password=password,
-            tokens=PostgresTokenStore(
-                self.database,
-                identity_url=source.identity_url,
-                client_id=login.client_id,
-                username=login.username,
-                revision=credential_revision(
-                    self.cipher.secret, login.client_id, client_secret, login.username, password
-                ),
-                cipher=self.cipher,
-                holder=self.holder,
-            ),
+            tokens=self.tokens(source),
             identity_budget=self.login_budget(source),
             ca_file=source.ca_file,
+        )
+
+    def tokens(self, source: Source) -> PostgresTokenStore:
+        """The source's login, shared by all processes."""
+        login = source.credentials
+        client_secret, password = login.client_secret.get_secret_value(), login.password.get_secret_value()
+        return PostgresTokenStore(
+            self.database,
+            identity_url=source.identity_url,
+            client_id=login.client_id,
+            username=login.username,
+            revision=credential_revision(self.cipher.secret, login.client_id, client_secret, login.username, password),
+            cipher=self.cipher,
+            holder=self.holder,
         )
 
     def login_budget(self, source: Source) -> PermitBudget:
