@@ -36,7 +36,7 @@ class CRDMissing(OperatorError):
         self.api_version = api_version
         super().__init__(
             f"This cluster has no MixSource of {api_version}: install or upgrade the CRD with "
-            "`kubectl apply --server-side -f crds/`, then start the operator again."
+            "`kubectl apply --server-side --force-conflicts -f crds/`, then start the operator again."
         )
 
 

@@ -83,6 +83,6 @@ def _look_for_dropped(tools: Tools, wanted: dict[str, Any], stored: Any) -> None
         tools.dropped.update(dropped)
         log.error(
             "the CRD is older than this operator and drops parts of the status: "
-            "upgrade it with `kubectl apply --server-side -f crds/`, then restart the operator",
+            "upgrade it with `kubectl apply --server-side --force-conflicts -f crds/`, then restart the operator",
             fields=sorted(dropped),
         )
