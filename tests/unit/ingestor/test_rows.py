@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from mixhaul_ingestor.rows import decode_records, event_row, prepare
 from mixhaul_mix.events import Event, Position, decode_event, split
 from mixhaul_store.records import EVENT_VALUE_COLUMNS
@@ -121,3 +123,14 @@ def test_a_record_that_can_not_be_read_is_kept_apart() -> None:
     assert [(reject.external_id, reject.raw) for reject in unreadable] == [
         (2, b'{"EventId": 2, "StartDateTime": "gestern"}')
     ]
+
+
+@pytest.mark.parametrize("name", ["X", "MediaUrls"])
+def test_a_record_that_is_nested_too_deeply_is_rejected_alone_at_any_depth(name: str) -> None:
+    for depth in (150, *range(300, 1000, 11), 5000):
+        deep = f'{{"EventId": 1, "{name}": {{"a": {"[" * depth}{"]" * depth}}}}}'
+        records, rejected = prepare(split(f'[{deep}, {{"EventId": 2}}]'.encode()))
+        rows, unreadable = decode_records(records)
+        assert [row.external_id for row in rows][-1:] == [2]
+        assert len(rows) + len(rejected) + len(unreadable) == 2
+    assert len(rows) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,19 +54,18 @@ def test_tokens_of_ours_keep_their_time(moment: datetime) -> None:
     assert token_time(time_token(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "a/b", "a\\b", "a?b", "a#b", "a%2fb", "a b", "a\tb", "é", "x" * 513])
+@pytest.mark.parametrize("token", ["", ".", "..", "a b", "a\tb", "é", "x" * 513])
 def test_what_would_change_the_path_is_no_token(token: str) -> None:
     assert not is_token(token)
     with pytest.raises(ValueError, match="token"):
         token_segment(token)
 
 
-@given(
-    st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/\\?#%"), min_size=1, max_size=80)
-)
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=80))
 def test_a_token_survives_the_path(token: str) -> None:
     if token not in {".", ".."}:
         segment = token_segment(token)
         assert unquote(segment) == token
         assert "/" not in segment
-        assert segment == token or not all(one.isalnum() or one in "-._~" for one in token)
+        assert segment == token or not all(one.isalnum() or one in "-._~!$&'()*+,;=:@" for one in token)
+        assert httpx.URL(f"http://mix/a/{segment}/b").raw_path == f"/a/{segment}/b".encode()

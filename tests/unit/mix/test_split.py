@@ -59,7 +59,7 @@ def test_each_element_keeps_its_own_bytes(body: bytes, expected: list[bytes]) ->
         pytest.param(b'[{"a":1} {"b":2}]', "broken", id="no comma"),
         pytest.param(b'[{"a":1},]', "broken", id="comma at the end"),
         pytest.param(b"[nul]", "broken", id="no JSON inside"),
-        pytest.param(b"[" * 100_000 + b"]" * 100_000, "broken", id="nested without end"),
+        pytest.param(b"[" * 100_000 + b"]" * 99_999, "broken", id="nested without end"),
     ],
 )
 def test_a_body_that_is_no_whole_array_is_no_page(body: bytes, reason: str) -> None:
@@ -89,3 +89,11 @@ def test_no_prefix_of_a_page_is_a_page(items: list[Any], data: st.DataObject) ->
     cut = data.draw(st.integers(0, len(body) - 1))
     with pytest.raises(PageInvalid):
         split(body[:cut])
+
+
+@pytest.mark.parametrize("depth", [50, 900, 1100, 200_000])
+def test_a_record_that_is_nested_deeply_costs_nobody_else(depth: int) -> None:
+    deep = b'{"EventId": 1, "X": ["]}\\\\", "\\"[", ' + b'[{"a":' * depth + b"0" + b"}]" * depth + b"]}"
+    assert records(b"[" + deep + b', {"EventId": 2}]') == [deep, b'{"EventId": 2}']
+    with pytest.raises(PageInvalid):
+        split(b"[" + deep[:-3])

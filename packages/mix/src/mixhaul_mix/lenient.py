@@ -19,6 +19,8 @@ INT64: Final = (-(2**63), 2**63 - 1)
 # Far beyond any odometer, far below what PostgreSQL's numeric takes.
 MAX_EXPONENT: Final = 60
 MAX_SCALE: Final = 16_000
+# Far beyond any record, far below what decoders, encoders and PostgreSQL take.
+MAX_NESTING: Final = 100
 
 _NUMBER: Final = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,6})?", re.ASCII)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -174,8 +176,10 @@ def to_choice(names: Mapping[str | int, str]) -> Callable[[Any], str]:
     return read
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any, depth: int = 0) -> Any:
     """Any JSON value of which PostgreSQL can make a jsonb. Ids and other whole numbers stay exact."""
+    if depth > MAX_NESTING:
+        raise Unreadable("is nested too deeply")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -183,8 +187,8 @@ def to_json(value: Any) -> Any:
     if isinstance(value, int | Decimal):
         return value if isinstance(value, int) else to_float(value)
     if isinstance(value, list):
-        return [to_json(item) for item in value]
-    return {to_text(key): to_json(item) for key, item in value.items()}
+        return [to_json(item, depth + 1) for item in value]
+    return {to_text(key): to_json(item, depth + 1) for key, item in value.items()}
 
 
 def to_object(value: Any) -> dict[str, Any]:

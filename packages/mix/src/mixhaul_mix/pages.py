@@ -25,6 +25,7 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _records: Final = msgspec.json.Decoder(list[Raw])
 # Only finds where a value ends: takes NaN, control characters and lone surrogates, which costs their record only.
 _extent: Final = json.JSONDecoder(strict=False, parse_int=lambda _: None, parse_float=lambda _: None)
+_nesting: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def has_more(answer: Answer) -> bool:
@@ -40,14 +41,15 @@ def has_more(answer: Answer) -> bool:
 def promised_more(answer: Answer) -> bool | None:
     """Whether MiX counts this answer as a page with more to come; None: it is no page at all.
 
-    A page that can't be read is taken for a last one: MiX may well think that it said so.
+    A page that can't be read is taken for a last one: MiX may well think that it said so. Another status that says so
+    in plain words is believed, too.
     """
-    if answer.status // 100 != 2:
-        return None
+    page = answer.status // 100 == 2
     try:
-        return has_more(answer)
+        more = has_more(answer)
     except PageInvalid:
-        return False
+        return False if page else None
+    return more if page or not more else None
 
 
 def next_token(answer: Answer) -> str:
@@ -107,7 +109,7 @@ def _split_leniently(body: bytes) -> list[Raw]:
     at = _skip(text, text.index("[") + 1)
     if not text.startswith("]", at):
         while True:
-            _, end = _extent.raw_decode(text, at)
+            end = _end(text, at)
             found.append(Raw(text[at:end].encode("utf-8", "surrogateescape")))
             at = _skip(text, end)
             if text.startswith("]", at):
@@ -118,6 +120,21 @@ def _split_leniently(body: bytes) -> list[Raw]:
     if _skip(text, at + 1) != len(text):
         raise ValueError
     return found
+
+
+def _end(text: str, at: int) -> int:
+    """Where the value that begins there ends. One that is nested too deeply to be read costs its record only."""
+    try:
+        return _extent.raw_decode(text, at)[1]
+    except RecursionError:
+        pass
+    open_ones = 0
+    for found in _nesting.finditer(text, at):
+        if found[0][0] != '"':
+            open_ones += 1 if found[0] in "[{" else -1
+            if open_ones == 0:
+                return found.end()
+    raise ValueError
 
 
 def retry_after_seconds(answer: Answer, *, now: datetime | None = None) -> float | None:

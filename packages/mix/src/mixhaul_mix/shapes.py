@@ -104,14 +104,17 @@ def row_text(value: Any) -> str:
     return str(value)
 
 
-def _clean(value: Any) -> Any:
-    """Any JSON value; what can't be stored is replaced: texts as in `row_text`, numbers out of range by their text."""
+def _clean(value: Any, depth: int = 0) -> Any:
+    """Any JSON value; what can't be stored is replaced: texts as in `row_text`, numbers out of range by their text, and
+    what is nested too deeply by null."""
     if isinstance(value, str):
         return lenient.replace_unstorable(value)
+    if isinstance(value, list | dict) and depth > lenient.MAX_NESTING:
+        return None
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_clean(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {lenient.replace_unstorable(key): _clean(item) for key, item in value.items()}
+        return {lenient.replace_unstorable(key): _clean(item, depth + 1) for key, item in value.items()}
     try:
         return lenient.to_json(value)
     except lenient.Unreadable:

@@ -39,9 +39,10 @@ def decode_records(records: Sequence[Record]) -> tuple[list[EventRow], list[Reje
     for record in records:
         try:
             rows.append(event_row(decode_event(record.raw)))
-        except RecordRejected as error:
+        except (RecordRejected, RecursionError) as error:
+            reason = error.reason if isinstance(error, RecordRejected) else "it is nested too deeply"
             rejected.append(
-                Rejected(external_id=record.external_id, digest=record.digest, raw=record.raw, reason=error.reason)
+                Rejected(external_id=record.external_id, digest=record.digest, raw=record.raw, reason=reason)
             )
     return rows, rejected
 
