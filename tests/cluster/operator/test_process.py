@@ -56,7 +56,7 @@ def test_without_the_crd_it_says_what_to_do(own_plane: ControlPlane, database_ur
     bed = bed_of(own_plane, "no-crd", database_url, tmp_path)
     with bed.operator(wait=False) as operator:
         assert operator.process.wait(timeout=60) == 69
-        assert "kubectl apply --server-side -f crds/" in operator.log()
+        assert "kubectl apply --server-side --force-conflicts -f crds/" in operator.log()
 
 
 @pytest.mark.usefixtures("own_mixsources")
@@ -157,7 +157,7 @@ def test_an_older_crd_is_said_and_does_not_stop_it(own_plane: ControlPlane, data
             assert until(lambda: settled(bed, "a"))
             bed.make_source("b")
             bed.change_source("a", suspend=True)
-            assert until(lambda: "kubectl apply --server-side -f crds/" in operator.log(), within=60)
+            assert until(lambda: "kubectl apply --server-side --force-conflicts -f crds/" in operator.log(), within=60)
             assert until(lambda: bed.condition("b", "Ready")[1] == "NotReadyYet")
     finally:
         whole = crd()["spec"]
