@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ import typer
 import uvloop
 from rich.console import Console
 
-from mixhaul_ingestor import commands
-from mixhaul_ingestor.errors import SourceNotFound, exit_code
+from mixhaul_ingestor import commands, mounted
+from mixhaul_ingestor.errors import NoManifest, SourceNotFound, exit_code
 from mixhaul_ingestor.migrating import migrated
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.standalone import database_url
@@ -34,7 +35,7 @@ app = typer.Typer(
 log = structlog.get_logger("mixhaul_ingestor.cli")
 
 Manifest = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--manifest",
         "-m",
@@ -47,7 +48,11 @@ OneSource = Annotated[str | None, typer.Option("--source", help="Only this MixSo
 
 @app.command()
 def stream(
-    manifest_file: Manifest,
+    manifest_file: Manifest = None,
+    kubernetes: Annotated[
+        bool,
+        typer.Option("--kubernetes", help="Read the MixSources of the cluster in KUBECONFIG; in a pod the default."),
+    ] = False,
     until_caught_up: Annotated[
         bool, typer.Option("--until-caught-up", help="End with 0 once every feed has said that there is no more.")
     ] = False,
@@ -56,20 +61,36 @@ def stream(
     ] = None,
 ) -> None:
     """Read every source's event feed, for ever."""
+    if manifest_file is not None and kubernetes:
+        raise typer.BadParameter("--manifest and --kubernetes exclude each other")
     watching = sys.stdout.isatty() if live is None else live
     with _program("ingestor", quiet=watching) as settings:
-        sources = manifest.load(manifest_file)
+        sources = _of_manifest(manifest_file, kubernetes=kubernetes)
         _run(commands.stream(settings, sources, until_caught_up=until_caught_up, live=watching))
 
 
 @app.command()
 def sync(
-    manifest_file: Manifest,
+    manifest_file: Manifest = None,
+    manifest_env: Annotated[
+        bool,
+        typer.Option(
+            "--manifest-env", help="Read the MixSource from MIXHAUL_MANIFEST and its Secret from files, as in a pod."
+        ),
+    ] = False,
     source: OneSource = None,
 ) -> None:
     """Upsert drivers, vehicles, event types and sites once; ends with an error if a part failed."""
+    if manifest_file is not None and manifest_env:
+        raise typer.BadParameter("--manifest and --manifest-env exclude each other")
     with _program("sync") as settings:
-        sources = _chosen(manifest.load(manifest_file), source)
+        if manifest_env:
+            sources = mounted.load()
+        elif manifest_file is not None:
+            sources = manifest.load(manifest_file)
+        else:
+            raise NoManifest
+        sources = _chosen(sources, source)
         _run(commands.sync(settings, sources))
 
 
@@ -143,6 +164,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _run(work: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
+
+
+def _of_manifest(manifest_file: Path | None, *, kubernetes: bool) -> list[Source] | None:
+    """The sources of the file; None where the cluster says which there are."""
+    if manifest_file is not None:
+        return manifest.load(manifest_file)
+    if kubernetes or os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return None
+    raise NoManifest
 
 
 def _chosen(sources: list[Source], wanted: str | None) -> list[Source]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -17,8 +17,9 @@ from rich.console import Console
 from mixhaul_ingestor import live as live_view
 from mixhaul_ingestor.ending import pause
 from mixhaul_ingestor.garbage import collect_seldom
-from mixhaul_ingestor.leadership import Leadership
+from mixhaul_ingestor.leadership import Anybody, Candidacy, Leadership
 from mixhaul_ingestor.settings import IngestorSettings
+from mixhaul_ingestor.source_set import FixedSources, SourceSet
 from mixhaul_ingestor.standalone import cipher, database_url
 from mixhaul_ingestor.state import View
 from mixhaul_ingestor.status import as_json as status_json
@@ -27,7 +28,7 @@ from mixhaul_ingestor.stream import Stream
 from mixhaul_ingestor.sync import sync_source
 from mixhaul_ingestor.wiring import Wiring
 from mixhaul_runtime.admin import AdminServer
-from mixhaul_runtime.clock import SystemClock
+from mixhaul_runtime.clock import Clock, SystemClock
 from mixhaul_runtime.metrics import set_build_info
 from mixhaul_runtime.shutdown import stop_event
 from mixhaul_source.manifest import Source
@@ -58,37 +59,42 @@ async def _opened(settings: IngestorSettings, *, connections: int) -> AsyncItera
         yield Wiring(database=database, cipher=cipher(settings), holder=name, settings=settings)
 
 
-async def stream(settings: IngestorSettings, sources: Sequence[Source], *, until_caught_up: bool, live: bool) -> None:
-    """Lead and read, until a signal comes or, where asked for, everything is caught up."""
+async def stream(
+    settings: IngestorSettings, sources: Sequence[Source] | None, *, until_caught_up: bool, live: bool
+) -> None:
+    """Lead and read, until a signal comes or, where asked for, everything is caught up.
+
+    Without sources it is the cluster that says which there are, and its Lease who tries to lead.
+    """
     stop = stop_event()
     clock = SystemClock()
     set_build_info("ingestor")
     collect_seldom()
     view = View()
-    ready: list[str] = ["the database's schema is not there yet"]
+    ready = _Readiness()
     beat = _Heartbeat()
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(
             AdminServer(
                 settings.admin_port,
                 host=settings.admin_host,
-                ready=lambda: ready[0] if ready else None,
+                ready=ready.trouble,
                 live=beat.trouble,
             )
         )
         log.info("admin port", port=admin.port)
         wiring = await stack.enter_async_context(_opened(settings, connections=settings.database_connections))
         await _schema(wiring.database, stop)
-        ready.clear()
+        source_set, candidacy = await _mode(settings, sources, wiring=wiring, clock=clock, ready=ready, stack=stack)
         timing = settings.timing()
         row = LeaderRow(wiring.database, lease=LEASE, holder=wiring.holder, duration_seconds=timing.lease_duration)
-        work = Stream(sources=sources, wiring=wiring, view=view, clock=clock, until_caught_up=until_caught_up)
+        work = Stream(source_set=source_set, wiring=wiring, view=view, clock=clock, until_caught_up=until_caught_up)
         done = asyncio.Event()
         background = [asyncio.create_task(beat.run(done))]
         if live:
             background.append(asyncio.create_task(live_view.show(view, clock=clock, console=Console(), ending=done)))
         try:
-            await Leadership(row, timing=timing, lease=LEASE).run(work.lead, stop=stop)
+            await Leadership(row, timing=timing, lease=LEASE, candidacy=candidacy).run(work.lead, stop=stop)
         finally:
             done.set()
             await asyncio.gather(*background)
@@ -136,6 +142,31 @@ async def status(settings: IngestorSettings, *, as_json: bool) -> None:
         Console().print(as_table(rows, now=now))
 
 
+async def _mode(
+    settings: IngestorSettings,
+    sources: Sequence[Source] | None,
+    *,
+    wiring: Wiring,
+    clock: Clock,
+    ready: _Readiness,
+    stack: AsyncExitStack,
+) -> tuple[SourceSet, Candidacy]:
+    """Who says what to haul, and who may try to lead."""
+    if sources is not None:
+        ready.look = _no_trouble
+        return FixedSources(sources), Anybody()
+    # Imported here: it costs 20 MB and a quarter of a second, and standalone nobody needs it.
+    from mixhaul_ingestor.kubernetes import mode
+
+    cluster = await stack.enter_async_context(mode.cluster(settings, holder=wiring.holder, clock=clock))
+    ready.look = cluster.sources.trouble
+    return cluster.sources, cluster.elector
+
+
+def _no_trouble() -> str | None:
+    return None
+
+
 async def _schema(database: Database, stop: asyncio.Event) -> None:
     """Wait until the schema is this version's; a newer one is an error."""
     await database.check()
@@ -144,6 +175,16 @@ async def _schema(database: Database, stop: asyncio.Event) -> None:
         await pause(stop, seconds)
 
     await schema.wait(database, stop=stop, sleep=sleep)
+
+
+class _Readiness:
+    """Readiness: the schema is there, and it is known what to haul."""
+
+    def __init__(self) -> None:
+        self.look: Callable[[], str | None] = lambda: "the database's schema is not there yet"
+
+    def trouble(self) -> str | None:
+        return self.look()
 
 
 class _Heartbeat:

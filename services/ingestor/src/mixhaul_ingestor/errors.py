@@ -3,15 +3,19 @@
     IngestorError
      +- MissingEncryptionKeys     78
      +- SourceNotFound            64
+     +- NoManifest                64
+     +- ManifestNotGiven          78
+     +- those of a cluster             see `mixhaul_ingestor.kubernetes.errors`
 
 | code | trouble |
 |---|---|
 | 0 | done |
 | 1 | a defect, with a traceback in the log |
 | 2 | wrong options |
-| 64 | no such source in the manifest |
+| 64 | no manifest, or no such source in it |
 | 65-67, 78, 80, 81 | the manifest, a setting or a Secret: see `mixhaul_source.errors` |
 | 69 | a port is taken |
+| 70 | the API server does not do what it should |
 | 73 | the data folder can't be used |
 | 74 | the database can't be reached or used |
 | 75 | MiX can't be reached; it may later |
@@ -63,6 +67,26 @@ class SourceNotFound(IngestorError):
     def __init__(self, name: str, known: list[str]) -> None:
         self.name, self.known = name, known
         super().__init__(f"There is no MixSource {name!r} in the manifest; it has: {', '.join(known) or 'none'}.")
+
+
+class NoManifest(IngestorError):
+    """Neither a manifest nor a cluster."""
+
+    exit_code = 64
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing that says what to haul: name a manifest with --manifest, or say --kubernetes to use the "
+            "cluster of your kubeconfig. In a pod, its own cluster is used."
+        )
+
+
+class ManifestNotGiven(IngestorError):
+    """--manifest-env, and the variable is not there."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        super().__init__(f"{variable} is not set: --manifest-env reads the MixSource from it, as the operator sets it.")
 
 
 def exit_code(error: BaseException) -> int | None:

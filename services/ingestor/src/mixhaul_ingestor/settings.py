@@ -43,6 +43,17 @@ class IngestorSettings(DatabaseSettings, CommonSettings):
     )
     backoff_seconds: float = Field(default=1.0, gt=0, description="First wait after an error; it doubles up to 60 s.")
 
+    lease_name: str = Field(
+        default="mixhaul-ingestor",
+        min_length=1,
+        max_length=253,
+        description="In a cluster: name of the Lease in the pod's namespace that decides which pod tries to lead.",
+    )
+    service_account_dir: Path = Field(
+        default=Path("/var/run/secrets/kubernetes.io/serviceaccount"),
+        description="In a cluster: folder with the pod's token, ca.crt and namespace.",
+    )
+
     def timing(self) -> Timing:
         """The election's durations."""
         return Timing(

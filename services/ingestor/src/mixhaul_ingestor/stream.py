@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 
 from mixhaul_ingestor import metrics
 from mixhaul_ingestor.ending import pause
-from mixhaul_ingestor.sources import SourceRunner
-from mixhaul_ingestor.state import FeedView, SourceView, View
+from mixhaul_ingestor.runners import Runners
+from mixhaul_ingestor.source_set import SourceSet
+from mixhaul_ingestor.state import FeedView, View
 from mixhaul_ingestor.sync import sync_source
 from mixhaul_ingestor.wiring import Wiring
 from mixhaul_mix.errors import MixError
 from mixhaul_runtime.clock import Clock
-from mixhaul_source.manifest import Source
 from mixhaul_store import partitions, progress, work
 from mixhaul_store.elections import Epoch
 from mixhaul_store.errors import StaleEpoch, StoreError
@@ -31,12 +30,12 @@ SUMMARY_SECONDS = 60.0
 
 
 class Stream:
-    """The leader's work under one epoch, for all sources of the manifest."""
+    """The leader's work under one epoch, for all sources that are wanted."""
 
     def __init__(
-        self, *, sources: Sequence[Source], wiring: Wiring, view: View, clock: Clock, until_caught_up: bool
+        self, *, source_set: SourceSet, wiring: Wiring, view: View, clock: Clock, until_caught_up: bool
     ) -> None:
-        self._sources = {source.key: source for source in sources}
+        self._source_set = source_set
         self._wiring = wiring
         self._view = view
         self._clock = clock
@@ -45,16 +44,15 @@ class Stream:
     async def lead(self, epoch: Epoch, ending: asyncio.Event) -> None:
         """Until `ending`, or until every feed has caught up where that was asked for. Raises `StaleEpoch`."""
         self._view.leading, self._view.epoch = True, epoch.epoch
-        self._view.sources = {key: SourceView(key=key) for key in self._sources}
+        self._view.sources = {}
+        runners = Runners(
+            source_set=self._source_set, wiring=self._wiring, epoch=epoch, view=self._view, clock=self._clock
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
-                for key, source in self._sources.items():
-                    runner = SourceRunner(
-                        source=source, wiring=self._wiring, epoch=epoch, view=self._view.sources[key], clock=self._clock
-                    )
-                    tasks.create_task(runner.run(ending))
+                tasks.create_task(runners.run(ending))
                 tasks.create_task(self._care(ending))
-                tasks.create_task(self._requests(ending))
+                tasks.create_task(self._requests(runners, ending))
                 tasks.create_task(self._look(ending))
                 tasks.create_task(self._summarise(ending))
                 if self._until_caught_up:
@@ -85,15 +83,16 @@ class Stream:
                 continue
             await pause(ending, CARE_EVERY.total_seconds())
 
-    async def _requests(self, ending: asyncio.Event) -> None:
+    async def _requests(self, runners: Runners, ending: asyncio.Event) -> None:
         """Syncs that the stream, the CLI or an annotation asked for, one after the other."""
         while not await pause(ending, WORK_SECONDS):
             try:
-                request = await work.take(self._wiring.database, kinds=("sync",), sources=tuple(self._sources))
+                sources = runners.sources
+                request = await work.take(self._wiring.database, kinds=("sync",), sources=tuple(sources))
                 if request is None:
                     continue
                 outcome = await sync_source(
-                    self._sources[request.source],
+                    sources[request.source],
                     wiring=self._wiring,
                     reason=str(request.parameters.get("reason", "request")),
                     clock=self._clock,
