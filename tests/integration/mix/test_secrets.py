@@ -86,7 +86,7 @@ ECHO_HTML = ("<html>" + " ".join(PLANTED)).encode()
         pytest.param([token(ACCESS, REFRESH), answer(302, b"", (("Location", f"/?t={ACCESS}"),))], id="data redirects"),
         pytest.param([token(ACCESS, REFRESH), answer(200, ECHO_HTML)], id="data as HTML"),
         pytest.param([token(ACCESS, REFRESH), page(echo)], id="data of another form"),
-        pytest.param([token(ACCESS, REFRESH), page(token=ACCESS + "/x")], id="a feed token that repeats it"),
+        pytest.param([token(ACCESS, REFRESH), page(token=ACCESS + " x")], id="a feed token that repeats it"),
         pytest.param([token(ACCESS, REFRESH), page(more=ACCESS)], id="a header that repeats it"),
         pytest.param([token(ACCESS, REFRESH), reset()], id="data resets"),
         pytest.param([token(ACCESS, REFRESH), hang()], id="data hangs"),
