@@ -43,12 +43,22 @@ def test_rights_are_the_least_and_none_is_given_twice(name: str) -> None:
     assert sorted(ingestor) == [
         ("", "secrets", "list"),
         ("", "secrets", "watch"),
+        ("coordination.k8s.io", "leases", "create"),
+        ("coordination.k8s.io", "leases", "get"),
+        ("coordination.k8s.io", "leases", "update"),
+        ("coordination.k8s.io", "leases", "watch"),
         ("mixhaul.io", "mixsources", "list"),
         ("mixhaul.io", "mixsources", "watch"),
     ]
     (template,) = of_kind(rendered(name), "PodTemplate")
     (narrowed,) = (each for each in roles["operator"]["rules"] if each["resources"] == ["podtemplates"])
     assert narrowed["resourceNames"] == [template]
+    (deployment,) = (each for each in of_kind(rendered(name), "Deployment").values() if component(each) == "ingestor")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (lease,) = (each["value"] for each in container["env"] if each["name"] == "MIXHAUL_LEASE_NAME")
+    named = {tuple(each["verbs"]): each.get("resourceNames") for each in roles["ingestor"]["rules"]}
+    assert named[("get", "watch", "update")] == [lease]
+    assert named[("create",)] is None
 
 
 def policy(name: str, who: str) -> dict[str, Any]:
