@@ -89,7 +89,7 @@ def test_the_defaults_of_the_schema_are_those_of_the_model() -> None:
 
 def test_rules_name_fields_that_exist_and_end_in_a_message() -> None:
     rules = [(path, rule) for path, schema in ALL.items() for rule in schema.get("x-kubernetes-validations", [])]
-    assert len(rules) == 7
+    assert len(rules) == 13
     for path, rule in rules:
         for chain in re.findall(r"(?:self|oldSelf)((?:\.[a-zA-Z]+)+)(?!\()(?![a-zA-Z])", rule["rule"]):
             assert f"{path}{chain}" in ALL, rule

@@ -37,21 +37,28 @@ ID_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": scalars.ID_PATTERN,
     "maxLength": 20,
-    "x-kubernetes-validations": [rules.ID_WITHIN_INT64.as_validation()],
+    "x-kubernetes-validations": [rules.ID_FORM.as_validation(), rules.ID_WITHIN_INT64.as_validation()],
 }
 
 Id64 = Annotated[int, BeforeValidator(scalars.parse_id), PlainSerializer(str), WithJsonSchema(ID_SCHEMA)]
 
 
-def _schema(pattern: str, *, longest: int) -> WithJsonSchema:
+def _schema(pattern: str, form: rules.Rule, *, longest: int) -> WithJsonSchema:
     """The schema of a text that has its own parser, whose sentence is better than a pattern's."""
-    return WithJsonSchema({"type": "string", "pattern": pattern, "minLength": 1, "maxLength": longest})
+    schema = {"type": "string", "pattern": pattern, "minLength": 1, "maxLength": longest}
+    return WithJsonSchema({**schema, "x-kubernetes-validations": [form.as_validation()]})
 
 
-Url = Annotated[str, AfterValidator(scalars.parse_url), _schema(scalars.URL_PATTERN, longest=512)]
-CronLine = Annotated[str, AfterValidator(scalars.parse_schedule), _schema(scalars.CRON_PATTERN, longest=100)]
-TimeZone = Annotated[str, AfterValidator(scalars.parse_time_zone), _schema(scalars.TIME_ZONE_PATTERN, longest=64)]
-StartPoint = Annotated[str, AfterValidator(scalars.parse_start), _schema(scalars.START_PATTERN, longest=40)]
+Url = Annotated[str, AfterValidator(scalars.parse_url), _schema(scalars.URL_PATTERN, rules.URL_FORM, longest=512)]
+CronLine = Annotated[
+    str, AfterValidator(scalars.parse_schedule), _schema(scalars.CRON_PATTERN, rules.CRON_FORM, longest=100)
+]
+TimeZone = Annotated[
+    str, AfterValidator(scalars.parse_time_zone), _schema(scalars.TIME_ZONE_PATTERN, rules.TIME_ZONE_FORM, longest=64)
+]
+StartPoint = Annotated[
+    str, AfterValidator(scalars.parse_start), _schema(scalars.START_PATTERN, rules.START_FORM, longest=40)
+]
 
 
 class Part(BaseModel):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from mixhaul_source import scalars
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -25,6 +27,16 @@ class Rule:
         return {"rule": self.expression, "message": self.message}
 
 
+def matching(pattern: str, message: str) -> Rule:
+    """A pattern once more, for its message: of a pattern alone the API server shows the expression."""
+    return Rule(f"self.matches(r'{pattern}')", message)
+
+
+ID_FORM: Final = matching(scalars.ID_PATTERN, scalars.ID_MESSAGE)
+URL_FORM: Final = matching(scalars.URL_PATTERN, scalars.URL_MESSAGE)
+CRON_FORM: Final = matching(scalars.CRON_PATTERN, scalars.CRON_MESSAGE)
+TIME_ZONE_FORM: Final = matching(scalars.TIME_ZONE_PATTERN, scalars.TIME_ZONE_MESSAGE)
+START_FORM: Final = matching(scalars.START_PATTERN, scalars.START_MESSAGE)
 ID_WITHIN_INT64: Final = Rule(
     # Decimal strings of equal length compare as their numbers do.
     "self.startsWith('-') ? size(self) < 20 || self <= '-9223372036854775808'"

@@ -36,6 +36,10 @@ CRON_MESSAGE: Final = (
     "must be a cron line of five fields as a CronJob takes it (minute, hour, day of month, month, day of week 0-6), "
     "such as '30 4 * * *'"
 )
+URL_MESSAGE: Final = (
+    "must be https://, the host and, where needed, a port and a path, without user name and password, '?' and '#'"
+)
+TIME_ZONE_MESSAGE: Final = "must be a name of the IANA database such as America/Sao_Paulo"
 START_MESSAGE: Final = (
     "must be Oldest, Now, a date such as 2026-11-01 or a date and time with offset such as 2026-11-01T06:00:00-03:00"
 )
