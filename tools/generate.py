@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import chart_values  # noqa: E402 - found by the line above
 import configuration_docs  # noqa: E402 - as above
+import mixsource_docs  # noqa: E402 - as above
 
 from mixhaul_source import crd  # noqa: E402
 
@@ -28,6 +29,7 @@ def _schema_docs() -> str:
 FILES: Final[dict[str, Callable[[], str]]] = {
     f"crds/{crd.FILE_NAME}": crd.render,
     "docs/configuration.md": configuration_docs.render,
+    "docs/mixsource.md": mixsource_docs.render,
     f"charts/mixhaul/crds/{crd.FILE_NAME}": chart_values.crd_copy,
     "charts/mixhaul/values.schema.json": chart_values.schema,
     "charts/mixhaul/README.md": chart_values.readme,

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mixhaul_source.advice import ADVICE
 from mixhaul_source.conditions import CONDITIONS, ConditionType, Reason
 
 
@@ -27,3 +28,8 @@ def test_reasons_are_as_kubernetes_wants_them(condition: ConditionType) -> None:
 @pytest.mark.parametrize("condition", [each for each in ConditionType if each not in ("Reconciling", "Stalled")])
 def test_what_rests_on_the_database_can_be_unknown(condition: ConditionType) -> None:
     assert CONDITIONS[condition].reasons[Reason.DATABASE_UNAVAILABLE].status == "Unknown"
+
+
+def test_every_reason_has_its_advice() -> None:
+    assert set(ADVICE) == set(Reason)
+    assert all(text.endswith(".") and "\n" not in text for text in ADVICE.values())
