@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from mixhaul_mix.events import EventDecoder, RecordRejected, decode_event, event_id
+from mixhaul_mix.events import EventDecoder, RecordRejected, decode_event, event_id, event_ids, split
 from mixhaul_mix.records import Event, read_event
 from support.mix_events import encoded, event
 
@@ -297,6 +297,21 @@ def test_an_id_that_is_none_is_rejected(raw: bytes) -> None:
     for read in (event_id, decode_event):
         with pytest.raises(RecordRejected, match="EventId"):
             read(raw)
+
+
+def test_the_ids_of_a_page_in_one_go_are_those_of_its_records() -> None:
+    raws = split(encoded([event(number) for number in range(5)]))
+    assert event_ids(raws) == [event_id(raw) for raw in raws]
+    assert event_ids([]) == []
+
+
+@pytest.mark.parametrize(
+    "odd", ['{"EventId":"7"}', '{"EventId":9223372036854775808}', "{}", "null", "[]", '{"EventId":3,"A":NaN}', '"],["']
+)
+def test_a_record_that_must_be_looked_at_alone_is_left_to_that(odd: str) -> None:
+    raws = split(f'[{{"EventId":1}},{odd},{{"EventId":2}}]'.encode())
+    assert len(raws) == 3
+    assert event_ids(raws) is None
 
 
 def test_unknown_fields_are_kept_and_learned() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from mixhaul_mix.errors import RecordRejected
-from mixhaul_mix.events import Event, Position, decode_event, event_id
+from mixhaul_mix.events import Event, Position, decode_event, event_id, event_ids
 from mixhaul_store.records import EventRow, Record, Rejected, digest
 
 NO_POSITION: tuple[None, ...] = (None,) * 20
@@ -20,6 +20,10 @@ NO_POSITION: tuple[None, ...] = (None,) * 20
 
 def prepare(raws: Sequence[msgspec.Raw]) -> tuple[list[Record], list[Rejected]]:
     """The identity of each record of a page; those without a usable id are rejected."""
+    ids = event_ids(raws)
+    if ids is not None:
+        whole = [bytes(raw) for raw in raws]
+        return list(map(Record, ids, map(digest, whole), whole)), []
     records: list[Record] = []
     rejected: list[Rejected] = []
     for raw in raws:
