@@ -112,8 +112,8 @@ class _Transaction:
             if self._packed is not None:
                 new, changed, earlier = await self._split()
                 place = Place(page.organisation_id, page.observed_at, await self._raw_page(await self._packed))
-                fresh: list[Version] = []
-                batches = self._batches(new, earlier, fresh)
+                named = references.Named()
+                batches = self._batches(new, earlier, named)
                 if bisect:
                     inserted = await self._bisected(event_rows.insert, [*chain.from_iterable(batches)], place)
                     updated = await self._bisected(event_rows.update, self._decoded(changed, earlier), place)
@@ -121,7 +121,7 @@ class _Transaction:
                     inserted = await self._whole(event_rows.insert_batches(conn, batches, place)) if new else 0
                     updated = await self._whole(event_rows.update(conn, self._decoded(changed, earlier), place))
                 quarantined = await quarantine.add(conn, self._rejected, feed=page.feed, place=place)
-                unknown = await references.unknown(conn, page.organisation_id, [one.event for one in fresh])
+                unknown = await named.unknown(conn, page.organisation_id)
             await self._advance(changed=inserted + updated > 0)
             reached("before_commit")
         reached("after_commit")
@@ -151,20 +151,23 @@ class _Transaction:
         return new, changed, earlier
 
     def _batches(
-        self, records: Sequence[Record], earlier: dict[int, list[Record]], into: list[Version]
+        self, records: Sequence[Record], earlier: dict[int, list[Record]], named: references.Named
     ) -> Iterator[list[Version]]:
-        """Typed versions of some records at a time, decoded when they are asked for, and remembered in `into`."""
+        """Typed versions of some records at a time, decoded when they are asked for and then forgotten: few of them
+        fit into the processor's cache, a whole page does not."""
         for start in range(0, len(records), _BATCH):
             batch = self._decoded(records[start : start + _BATCH], earlier)
-            into.extend(batch)
+            named.add([one.event for one in batch])
             yield batch
 
     def _decoded(self, records: Sequence[Record], earlier: dict[int, list[Record]]) -> list[Version]:
         """Typed versions. Where the last version of an id can't be read, the one before it in the page counts."""
         if not records:
             return []
-        by_id = {record.external_id: record for record in records}
         rows, rejected = self._decode(records)
+        if not rejected:
+            return list(map(Version, rows, records))
+        by_id = {record.external_id: record for record in records}
         self._rejected += rejected
         versions = [Version(row, by_id[row.external_id]) for row in rows]
         again = [earlier[one.external_id].pop() for one in rejected if one.external_id and earlier.get(one.external_id)]

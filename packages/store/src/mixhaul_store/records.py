@@ -93,7 +93,7 @@ class EventRow(NamedTuple):
 
 
 Decoder = Callable[[Sequence[Record]], tuple[list[EventRow], list[Rejected]]]
-"""Called with those records only that are new or changed. Each is in one of the two answers."""
+"""Called with those records only that are new or changed. Each is in one of the two answers, which keep the order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,22 @@ _COUNTS = "SELECT " + ", ".join(
 )
 
 
-async def unknown(connection: AsyncConnection[Any], organisation_id: int, events: Sequence[EventRow]) -> bool:
-    """True where at least one id is missing from its table. An event that names nobody names nobody unknown."""
-    if not events:
-        return False
-    named = {table: {event.values[column] for event in events} - {None} for table, column in _TABLES.items()}
-    values = {table: f"{{{','.join(map(str, ids))}}}" for table, ids in named.items()}
-    cursor = await connection.execute(_COUNTS, values | {"organisation": organisation_id}, prepare=True)
-    return await cursor.fetchone() != tuple(map(len, named.values()))
+class Named:
+    """Whom the events of a page name, gathered while they pass: the events themselves need not be kept for it."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, set[int | None]] = {table: set() for table in _TABLES}
+
+    def add(self, events: Sequence[EventRow]) -> None:
+        """Take note of these events."""
+        for table, column in _TABLES.items():
+            self._ids[table].update([event.values[column] for event in events])
+
+    async def unknown(self, connection: AsyncConnection[Any], organisation_id: int) -> bool:
+        """True where at least one id is missing from its table. An event that names nobody names nobody unknown."""
+        named = {table: ids - {None} for table, ids in self._ids.items()}
+        if not any(named.values()):
+            return False
+        values = {table: f"{{{','.join(map(str, ids))}}}" for table, ids in named.items()}
+        cursor = await connection.execute(_COUNTS, values | {"organisation": organisation_id}, prepare=True)
+        return await cursor.fetchone() != tuple(map(len, named.values()))
