@@ -233,6 +233,27 @@ async def test_all_connections_of_the_process_are_busy(database_url: str) -> Non
     assert _waits() == before + 1, "a closed pool's waits stay counted"
 
 
+async def test_writers_wait_for_their_turn_and_leave_connections_to_the_others(database_url: str) -> None:
+    at_once = most = 0
+
+    async def write(database: Database) -> None:
+        nonlocal at_once, most
+        async with database.writer() as connection:
+            at_once += 1
+            most = max(most, at_once)
+            await connection.execute("SELECT pg_sleep(0.2)")
+            at_once -= 1
+
+    async with opened(database_url, max_size=4, wait_seconds=0.5) as database:
+        writers = [asyncio.create_task(write(database)) for _ in range(10)]
+        while at_once == 0:
+            await asyncio.sleep(0.01)
+        async with database.connection(), database.connection():
+            assert at_once > 0
+        await asyncio.gather(*writers)
+    assert most == 2
+
+
 async def test_errors_leave_both_contexts_translated_and_the_connection_stays_usable(database_url: str) -> None:
     async with opened(database_url, max_size=1) as database:
         with pytest.raises(StatementFailed, match=r"undefined table \(SQLSTATE 42P01\)"):

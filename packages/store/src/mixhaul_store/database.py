@@ -7,6 +7,7 @@ thrown away, and one that broke while it was idle is noticed before it is handed
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from mixhaul_store.connections import CONNECT_OPTIONS, StoreConnection
 from mixhaul_store.errors import DatabaseUnavailable, PoolExhausted, StoreError
 from mixhaul_store.metrics import POOLS
 from mixhaul_store.translation import translate
+
+# Pages queue for the rest of the pool: permits and heartbeats don't wait behind them.
+LEFT_BY_WRITERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Database:
         self.pool_name = pool
         self._statement_timeout = statement_timeout_seconds
         self._wait_seconds = wait_seconds
+        self._turns = asyncio.Semaphore(max(1, max_size - LEFT_BY_WRITERS))
         self._busy = 0
         self._connect_error: psycopg.Error | None = None
         self._connect_error_at = 0.0
@@ -99,6 +104,12 @@ class Database:
             raise DatabaseUnavailable("this program is ending", where=self.where) from error
         except psycopg.Error as error:
             raise translate(error, where=self.where) from error
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """A connection for a page: waits for its turn as long as that takes, and leaves connections to the others."""
+        async with self._turns, self.connection() as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[TupleRow]]:

@@ -207,10 +207,11 @@ class Feed:
 
     async def _commit(self, page: FeedPage, *, expected: str | None) -> PageResult:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        records, rejected = prepare(page.records)
-        decoded = loop.time()
-        async with self._database.connection() as connection:
+        async with self._database.writer() as connection:
+            # Not before its turn: a page that waits is nothing but its bytes.
+            began = loop.time()
+            records, rejected = prepare(page.records)
+            decoded = loop.time()
             result = await commit_page(
                 connection,
                 Page(
