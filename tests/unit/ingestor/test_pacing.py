@@ -11,6 +11,12 @@ from hypothesis import strategies as st
 from mixhaul_ingestor import pacing
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+AGREED = pacing.Clocks(NOW, NOW)
+DAY = timedelta(days=1)
+
+
+def exactly(moment: datetime) -> pacing.Reach:
+    return pacing.Reach(moment, moment)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_a_beginning_leaves_nothing_unaccounted_for(days: int) -> None:
     assert start.gap_from is not None or start.begins_at <= start_from or start_from > NOW
     if start.gap_from is not None:
         assert start.gap_from == start_from < start.begins_at
-    assert not pacing.is_dead(start.begins_at, now=NOW)
+    assert not pacing.is_dead(exactly(start.begins_at), now=AGREED)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,8 @@ def test_no_more_than_the_page_size_is_ever_asked_for(failures: int, page_size: 
     ],
 )
 def test_when_a_token_is_dead(age: timedelta, dead: bool, dying: bool) -> None:
-    assert (pacing.is_dead(NOW - age, now=NOW), pacing.is_dying(NOW - age, now=NOW)) == (dead, dying)
+    at = exactly(NOW - age)
+    assert (pacing.is_dead(at, now=AGREED), pacing.may_be_dead(at, now=AGREED)) == (dead, dying)
 
 
 def test_a_token_that_reads_as_no_time_counts_from_when_it_came() -> None:
@@ -105,3 +112,71 @@ def test_a_token_that_reads_as_no_time_counts_from_when_it_came() -> None:
     assert pacing.position("opaque", token_time=None, received_at=received, now=NOW) == received
     assert pacing.position("9999", token_time=NOW + timedelta(days=900), received_at=received, now=NOW) == received
     assert pacing.position("x", token_time=NOW, received_at=received, now=NOW) == NOW
+
+
+@pytest.mark.parametrize("days", [-4_000_000, -10, 0, 10, 2_900_000])
+def test_whatever_date_the_answers_carry_both_clocks_can_be_reckoned_with(days: int) -> None:
+    now = pacing.clocks(ours=NOW, offset=timedelta(days=days))
+    assert now.earlier <= NOW <= now.later
+    for clock in (now.earlier, now.later):
+        assert len(pacing.start("Oldest", now=clock).token) == 17
+    assert pacing.reach(token_time=NOW, received_at=NOW, has_more=True, caught_up_at=None, now=now) == exactly(NOW)
+
+
+def test_a_lying_clock_neither_ends_a_living_token_nor_hides_a_dead_one() -> None:
+    for lie in (-10 * DAY, 10 * DAY):
+        now = pacing.clocks(ours=NOW, offset=lie)
+        assert not pacing.is_dead(exactly(NOW - 6 * DAY), now=now)
+        assert pacing.may_be_dead(exactly(NOW - 8 * DAY), now=now)
+    assert pacing.is_dead(exactly(NOW - 8 * DAY), now=pacing.clocks(ours=NOW, offset=10 * DAY))
+
+
+@pytest.mark.parametrize("offset", [-8 * DAY, timedelta(), 8 * DAY])
+def test_a_beginning_skips_nothing_and_tries_the_other_clock_when_it_is_refused(offset: timedelta) -> None:
+    now = pacing.clocks(ours=NOW, offset=offset)
+    first = pacing.beginning(now, refused=None)
+    second = pacing.beginning(now, refused=first)
+    assert first == min(NOW, NOW + offset)
+    assert {first, second} == {NOW, NOW + offset}
+    assert pacing.beginning(now, refused=second) == first
+    # The offset came to be known by the refusal itself.
+    assert pacing.beginning(now, refused=NOW) == NOW + offset
+
+
+@pytest.mark.parametrize(
+    ("has_more", "caught_up", "earliest"),
+    [
+        pytest.param(False, NOW - 2 * DAY, NOW - 2 * DAY, id="it was the last page"),
+        pytest.param(True, NOW - 5 * DAY, NOW - 5 * DAY, id="a backlog since then"),
+        pytest.param(True, None, NOW - 9 * DAY, id="the first backlog: as old as a token can be"),
+        pytest.param(True, NOW - 20 * DAY, NOW - 9 * DAY, id="caught up longer ago than a token lives"),
+        pytest.param(None, None, NOW - 9 * DAY, id="nobody knows"),
+    ],
+)
+def test_a_token_that_is_no_time_has_read_at_least_this_far(
+    has_more: bool | None, caught_up: datetime | None, earliest: datetime
+) -> None:
+    received = NOW - 2 * DAY
+    at = pacing.reach(token_time=None, received_at=received, has_more=has_more, caught_up_at=caught_up, now=AGREED)
+    assert at == pacing.Reach(earliest, received)
+    assert at.exact is (has_more is False)
+
+
+@given(st.integers(0, 20_000), st.integers(0, 10_000), st.integers(-15_000, 15_000))
+def test_what_a_dead_token_leaves_reaches_from_its_position_to_where_the_feed_begins_anew(
+    age: int, unsure: int, offset: int
+) -> None:
+    now = pacing.clocks(ours=NOW, offset=timedelta(minutes=offset))
+    latest = NOW - timedelta(minutes=age)
+    at = pacing.Reach(latest - timedelta(minutes=unsure), latest)
+    if pacing.may_be_dead(at, now=now):
+        since, until = pacing.missing(at, now=now)
+        assert since <= at.earliest
+        assert since < until
+        assert until >= pacing.oldest(pacing.beginning(now, refused=None))
+
+
+def test_only_when_every_size_was_refused_a_token_of_unknown_age_is_given_up() -> None:
+    assert not pacing.has_tried_all(pacing.Failures(14, 14), page_size=1000)
+    assert pacing.has_tried_all(pacing.Failures(15, 15), page_size=1000)
+    assert pacing.has_tried_all(pacing.Failures(3, 3), page_size=1)

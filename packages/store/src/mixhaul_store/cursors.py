@@ -107,10 +107,10 @@ async def reseed(
             await _add_gap(conn, organisation_id=organisation_id, feed=feed, from_=gap_from, to=gap_to, cause=cause)
 
 
-async def open_gap_end(conn: AsyncConnection[Any], organisation_id: int, feed: str) -> datetime | None:
-    """Where the latest open gap of the feed ends."""
+async def last_gap_end(conn: AsyncConnection[Any], organisation_id: int, feed: str) -> datetime | None:
+    """Where the latest gap of the feed ends, filled or not."""
     cursor = await conn.execute(
-        f"SELECT max(to_time) FROM gaps WHERE {_OPEN_GAPS}", {"organisation": organisation_id, "feed": feed}
+        "SELECT max(to_time) FROM gaps WHERE organisation_id = %s AND feed = %s", (organisation_id, feed)
     )
     row = await cursor.fetchone()
     end: datetime | None = row[0] if row else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -89,6 +89,9 @@ class Feed:
         self._clock = clock
         self._wake_sync = wake_sync
         self._blocked = 0
+        # What time it was taken to be when a feed without a token began, and MiX refused.
+        self._refused_now: datetime | None = None
+        self._from_now: datetime | None = None
         self._labels = (options.source, str(organisation.external_id), options.feed)
         self._log = log.bind(source=options.source, organisation=str(organisation.external_id), feed=options.feed)
 
@@ -112,7 +115,9 @@ class Feed:
                 try:
                     if cursor is None:
                         cursor = await self._read_cursor()
-                    cursor, more = await self._next_page(cursor, quantity=attempt.quantity, budget=budget)
+                    cursor, more = await self._next_page(
+                        cursor, quantity=attempt.quantity, budget=budget, failures=failures
+                    )
                 except Ending:
                     break
                 except StaleEpoch:
@@ -135,13 +140,13 @@ class Feed:
             return await cursors.read_cursor(connection, self._organisation.id, self._options.feed)
 
     async def _next_page(
-        self, cursor: cursors.Cursor, *, quantity: int, budget: UntilEnding
+        self, cursor: cursors.Cursor, *, quantity: int, budget: UntilEnding, failures: pacing.Failures
     ) -> tuple[cursors.Cursor | None, bool]:
         """One request and its transaction. The cursor to go on with (None: read it again) and whether there is more."""
-        now = self._upstream_now()
-        at = self._position(cursor, now=now)
+        now = self._clocks()
+        at = self._reach(cursor, now=now)
         if cursor.token is not None and pacing.is_dead(at, now=now):
-            await self._reseed(cursor, now=now)
+            await self._reseed(at, now=now)
             return None, True
         token = cursor.token if cursor.token is not None else await self._first_token(cursor, now=now)
         try:
@@ -151,13 +156,18 @@ class Feed:
                 quantity=quantity,
                 budget=budget,
                 feed=self._options.feed,
-                token_may_be_expired=cursor.token is not None and pacing.is_dying(at, now=now),
+                token_may_be_expired=cursor.token is not None and pacing.may_be_dead(at, now=now),
             )
         except (TokenExpired, RequestRejected):
             # The refusal may have told for the first time what time it is at MiX.
-            now = self._upstream_now()
-            if cursor.token is not None and pacing.is_dying(at, now=now):
-                await self._reseed(cursor, now=now)
+            before, now = now, self._clocks()
+            at = self._reach(cursor, now=now)
+            if cursor.token is None:
+                self._refused_now = pacing.beginning(before, refused=self._refused_now)
+            elif pacing.may_be_dead(at, now=now) and (
+                at.exact or pacing.has_tried_all(failures.another(of_page=True), page_size=self._options.page_size)
+            ):
+                await self._reseed(at, now=now)
                 return None, True
             raise
         fetched = asyncio.get_running_loop().time()
@@ -169,15 +179,21 @@ class Feed:
             cursor, token=page.next_token, has_more=page.has_more, at=page.observed_at
         ), page.has_more
 
-    async def _first_token(self, cursor: cursors.Cursor, *, now: datetime) -> str:
+    async def _first_token(self, cursor: cursors.Cursor, *, now: pacing.Clocks) -> str:
         """What to ask with where MiX has given no token yet, or the one that it gave has died."""
         reseeded = cursor.token_received_at is not None
-        start = pacing.start("Oldest" if reseeded else self._options.start_from, now=now)
+        start_from = self._options.start_from
+        if start_from == "Now":
+            # The answer to the first NEW may be lost: the second try still begins where the first one did.
+            start_from = self._from_now or "Now"
+            self._from_now = self._from_now or now.earlier
+        begin = pacing.beginning(now, refused=self._refused_now)
+        start = pacing.start("Oldest" if reseeded else start_from, now=begin)
         gap_from = start.gap_from
         if reseeded and start.begins_at is not None:
-            # Each try begins a little later than the one before: the open gap has to reach up to this one.
+            # Each try begins a little later than the one before: the gap has to reach up to this one.
             async with self._database.connection() as connection:
-                gap_from = await cursors.open_gap_end(connection, self._organisation.id, self._options.feed)
+                gap_from = await cursors.last_gap_end(connection, self._organisation.id, self._options.feed)
         if gap_from is not None and start.begins_at is not None and gap_from < start.begins_at:
             await cursors.reseed(
                 self._database,
@@ -190,17 +206,16 @@ class Feed:
             )
         return start.token
 
-    async def _reseed(self, cursor: cursors.Cursor, *, now: datetime) -> None:
+    async def _reseed(self, at: pacing.Reach, *, now: pacing.Clocks) -> None:
         """The token is dead: write down what is missing and begin with the oldest, in one transaction."""
-        since = self._position(cursor, now=now)
-        until = pacing.oldest(now)
+        since, until = pacing.missing(at, now=now)
         self._log.error("the token has died (7 days): the missing interval is a gap", gap_from=since, gap_to=until)
         await cursors.reseed(
             self._database,
             epoch=self._epoch,
             organisation_id=self._organisation.id,
             feed=self._options.feed,
-            gap_from=min(since, until - timedelta(milliseconds=1)),
+            gap_from=since,
             gap_to=until,
             cause="TokenExpired",
         )
@@ -234,7 +249,7 @@ class Feed:
         return result
 
     def _committed(self, page: FeedPage, result: PageResult) -> None:
-        view, now = self._view, self._upstream_now()
+        view, now = self._view, self._clocks().later
         seen = page.records
         counts = (result.inserted, result.updated, result.unchanged, result.quarantined)
         for outcome, count in zip(metrics.EVENT_OUTCOMES, counts, strict=True):
@@ -278,7 +293,8 @@ class Feed:
     ) -> pacing.Failures:
         """Show the error, wait where no request may help, and count it."""
         metrics.PAGES.labels(*self._labels, "error").inc()
-        transient = isinstance(error, TransientMixError | TransientStoreError | CursorMoved | RequestRejected)
+        passing = TransientMixError | TransientStoreError | CursorMoved | RequestRejected | TokenExpired
+        transient = isinstance(error, passing)
         self._view.error = str(error)
         self._view.state = "failing"
         self._view.terminal = None if transient else error
@@ -307,12 +323,17 @@ class Feed:
         except StoreError as trouble:
             self._log.warning("the error could not be recorded", error=str(trouble))
 
-    def _position(self, cursor: cursors.Cursor, *, now: datetime) -> datetime:
-        token, received = cursor.token or "", cursor.token_received_at or now
-        return pacing.position(token, token_time=token_time(token), received_at=received, now=now)
+    def _reach(self, cursor: cursors.Cursor, *, now: pacing.Clocks) -> pacing.Reach:
+        return pacing.reach(
+            token_time=token_time(cursor.token or ""),
+            received_at=cursor.token_received_at or now.later,
+            has_more=cursor.has_more_items,
+            caught_up_at=cursor.caught_up_at,
+            now=now,
+        )
 
-    def _upstream_now(self) -> datetime:
-        return self._clock.now() + self._client.clock_offset
+    def _clocks(self) -> pacing.Clocks:
+        return pacing.clocks(ours=self._clock.now(), offset=self._client.clock_offset)
 
 
 def _jittered(seconds: float) -> float:

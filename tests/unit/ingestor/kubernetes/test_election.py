@@ -270,6 +270,8 @@ def test_no_two_lead_at_the_same_time_whatever_happens_to_their_requests(
     for since, until, who in world.leading:
         terms[since, who] = max(until, terms.get((since, who), since))
     ordered = sorted((since, until, who) for (since, who), until in terms.items())
-    assert len(ordered) > (5 if trouble < 0.3 else 0)
+    if trouble < 0.3:
+        # Where nearly every second request fails, it may well be that nobody ever leads.
+        assert len(ordered) > 5
     for (_, until, who), (since, _, other) in itertools.pairwise(ordered):
         assert who == other or until <= since, (who, until, other, since)
