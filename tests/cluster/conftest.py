@@ -9,15 +9,22 @@ from pathlib import Path
 import pytest
 
 from cluster import nodeclient
-from cluster.acts import make_namespace
+from cluster.acts import make_crd, make_namespace
 from cluster.controlplane import ControlPlane
 from cluster.nodeclient import Node
+from mixhaul_source.crd import crd
 
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def mixsources(plane: ControlPlane) -> None:
+    """The kind is served."""
+    make_crd(plane, crd())
 
 
 @pytest.fixture

@@ -69,6 +69,9 @@ class Servers:
                 raise DidNotStart(what, f"not within {self._ready_within:.0f} s; the logs are in {self._folder}")
             time.sleep(0.05)
 
+    def flags(self, program: str) -> tuple[str, ...]:
+        return self._flags[program]
+
     def pids(self) -> dict[str, int]:
         return {name: process.pid for name, process in self._processes.items()}
 

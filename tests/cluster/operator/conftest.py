@@ -1,4 +1,4 @@
-"""The CRD once a run; for each test a namespace with the operator's rights, a database and what a release brings."""
+"""For each test a namespace with the operator's rights, a database and what a release brings."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.acts import make_crd
 from cluster.controlplane import ControlPlane
 from cluster.operator.bed import Bed, Operator
 from cluster.operator.rights import grant
-from mixhaul_source.crd import crd
-
-
-@pytest.fixture(scope="session")
-def mixsources(plane: ControlPlane) -> None:
-    """The kind is served."""
-    make_crd(plane, crd())
 
 
 @pytest.fixture

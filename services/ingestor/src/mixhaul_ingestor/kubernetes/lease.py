@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 import structlog
@@ -38,6 +39,14 @@ class LeaseTerm:
     good: float
     over: asyncio.Event = field(default_factory=asyncio.Event)
     force: bool = True
+
+
+class _Renewal(Enum):
+    """What comes next: after a good try or a failed one, after one that was outrun, after one that showed the end."""
+
+    LATER = auto()
+    AGAIN = auto()
+    LOST = auto()
 
 
 class LeaseElector:
@@ -203,59 +212,64 @@ class LeaseElector:
     async def _renew(self, term: LeaseTerm) -> None:
         """Write the Lease anew until that fails up to the deadline, or somebody else has it."""
         try:
-            while await self._renewed(term):
+            while (found := await self._renewed(term)) is not _Renewal.LOST:
+                if found is _Renewal.AGAIN:
+                    continue
                 left = election.time_left(term.good, now=self._clock.monotonic(), timing=self._timing)
                 await self._clock.sleep(election.nap(left, self._timing))
         finally:
             term.over.set()
 
-    async def _renewed(self, term: LeaseTerm) -> bool:
-        """Whether the Lease is still ours, or may still be."""
+    async def _renewed(self, term: LeaseTerm) -> _Renewal:
+        """One try."""
         began = self._clock.monotonic()
         left = election.time_left(term.good, now=began, timing=self._timing)
         if left <= 0:
             self._log.warning("the Lease could not be renewed in time")
-            return False
+            return _Renewal.LOST
         seconds = election.call_seconds(left, self._timing)
         try:
             term.record = await self._write(Take(term.record), seconds=seconds)
         except Conflict:
             return await self._still_ours(term)
         except NotFound:
-            return await self._made_again(term, began=began)
+            return await self._made_again(term)
         except KubeError as error:
             self._log.warning("the Lease was not renewed; tried again", error=str(error))
         else:
             term.good = began
-        return True
+        return _Renewal.LATER
 
-    async def _still_ours(self, term: LeaseTerm) -> bool:
+    async def _still_ours(self, term: LeaseTerm) -> _Renewal:
         """After a conflict: an answer that was lost, somebody who added a label, or another holder."""
         left = election.time_left(term.good, now=self._clock.monotonic(), timing=self._timing)
         try:
             record = await self._read(self._calls, seconds=election.call_seconds(left, self._timing))
         except KubeError as error:
             self._log.warning("the Lease can't be read", error=str(error))
-            return True
-        if record is not None and record.holder != self._holder:
+            return _Renewal.LATER
+        if record is None:
+            return await self._made_again(term)
+        if record.holder != self._holder:
             self._log.warning("another process has the Lease", holder=record.holder)
-            return False
-        if record is not None:
-            term.record = record
-        return True
+            return _Renewal.LOST
+        # At once: somebody who writes into it often must not keep us from renewing it.
+        term.record = record
+        return _Renewal.AGAIN
 
-    async def _made_again(self, term: LeaseTerm, *, began: float) -> bool:
+    async def _made_again(self, term: LeaseTerm) -> _Renewal:
         """Somebody has deleted the Lease: whoever makes it first has it."""
-        left = election.time_left(term.good, now=self._clock.monotonic(), timing=self._timing)
+        began = self._clock.monotonic()
+        left = election.time_left(term.good, now=began, timing=self._timing)
         try:
             term.record = await self._write(Create(), seconds=election.call_seconds(left, self._timing))
         except Conflict:
-            return await self._still_ours(term)
+            return _Renewal.AGAIN
         except KubeError as error:
             self._log.warning("the Lease was deleted and could not be made again", error=str(error))
         else:
             term.good = began
-        return True
+        return _Renewal.LATER
 
     async def _release(self, term: LeaseTerm) -> None:
         """Let the next one take over at once. Two tries: the answer to the last renewal may have been lost."""
