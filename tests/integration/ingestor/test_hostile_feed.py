@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from faults.bed import Bed
-from support.http_script import Headers, Received, ScriptedServer, Step, answer, page, raw
+from support.http_script import Headers, Received, ScriptedServer, Step, answer, hang, page, raw
 
 ORGANISATION = "-9223372036854775808"
 SINCE = re.compile(r"/api/events/groups/createdsince/organisation/-?\d+/sincetoken/([^/]+)/quantity/\d+")
@@ -54,8 +54,8 @@ def records(*ids: int) -> bytes:
     return json.dumps([{"EventId": one, "StartDateTime": "2026-01-02T03:04:05"} for one in ids]).encode()
 
 
-async def haul(bed: Bed, server: ScriptedServer, *, start_from: str = "Oldest", page_size: int = 1000) -> int:
-    """`stream --until-caught-up` to its end."""
+def source(bed: Bed, server: ScriptedServer, *, start_from: str = "Oldest", page_size: int = 1000) -> str:
+    """The path of a manifest."""
     manifest = bed.folder / "hostile.yaml"
     manifest.write_text(
         f"""
@@ -75,8 +75,14 @@ spec:
   rateLimit: {{requestsPerMinute: 600, pauseSeconds: 1}}
 """
     )
+    return str(manifest)
+
+
+async def haul(bed: Bed, server: ScriptedServer, *, start_from: str = "Oldest", page_size: int = 1000) -> int:
+    """`stream --until-caught-up` to its end."""
+    manifest = source(bed, server, start_from=start_from, page_size=page_size)
     run = await asyncio.to_thread(
-        bed.run, "stream", "--manifest", str(manifest), "--no-live", "--until-caught-up", timeout=40
+        bed.run, "stream", "--manifest", manifest, "--no-live", "--until-caught-up", timeout=40
     )
     return run.returncode
 
@@ -190,3 +196,15 @@ async def test_odd_records_and_tokens_cost_nobody_else(bed: Bed) -> None:
         bed, "SELECT total_time_seconds, start_odometer_km::text FROM telemetry_events WHERE external_id = 2"
     )
     assert (seconds, odometer) == (1000, "12345678901234567890.12345678901234567890")
+
+
+async def test_a_sync_ends_by_a_signal_while_mix_gives_no_answer(bed: Bed) -> None:
+    async with ScriptedServer(otherwise=hang()) as server:
+        process = bed.start("sync", "--manifest", source(bed, server))
+        while not server.requests:
+            await asyncio.sleep(0.02)
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 60) == 143
+    log = (bed.folder / "commands.log").read_text(encoding="utf-8")
+    assert "Ended by a signal before everything was done" in log
+    assert "not ended in time" not in log

@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 
 from mixhaul_ingestor import live as live_view
-from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.ending import Ending, pause, unless
+from mixhaul_ingestor.errors import Interrupted
 from mixhaul_ingestor.garbage import collect_seldom
 from mixhaul_ingestor.leadership import Anybody, Candidacy, Leadership
 from mixhaul_ingestor.settings import IngestorSettings
@@ -40,6 +41,8 @@ log = structlog.get_logger("mixhaul_ingestor.commands")
 
 LEASE = "ingestor"
 STALLED_LOOP_SECONDS = 30.0
+# After a signal; Kubernetes would wait for 30 s, and a person not even that.
+END_WITHIN_SECONDS = 9.5
 
 
 def holder(settings: IngestorSettings) -> str:
@@ -66,7 +69,7 @@ async def stream(
 
     Without sources it is the cluster that says which there are, and its Lease who tries to lead.
     """
-    stop = stop_event()
+    stop = stop_event(within_seconds=END_WITHIN_SECONDS)
     clock = SystemClock()
     set_build_info("ingestor")
     collect_seldom()
@@ -110,14 +113,17 @@ async def sync(settings: IngestorSettings, sources: Sequence[Source]) -> None:
     """Sync each source once; raises the first cause where something failed."""
     clock = SystemClock()
     set_build_info("sync")
-    stop = stop_event()
+    stop = stop_event(within_seconds=END_WITHIN_SECONDS)
     async with _opened(settings, connections=4) as wiring:
         await _schema(wiring.database, stop)
-        outcomes = [
-            await sync_source(source, wiring=wiring, reason="sync", clock=clock)
-            for source in sources
-            if not source.spec.suspend
-        ]
+        try:
+            outcomes = [
+                await unless(stop, sync_source(source, wiring=wiring, reason="sync", clock=clock))
+                for source in sources
+                if not source.spec.suspend
+            ]
+        except Ending:
+            raise Interrupted from None
     for outcome in outcomes:
         for organisation, counts in outcome.counts.items():
             listed = ", ".join(f"{count} {what}" for what, count in counts.items())

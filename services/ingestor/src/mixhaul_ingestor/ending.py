@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from mixhaul_mix.protocols import Budget, Permit
 from mixhaul_runtime.checkpoints import reached
 
+T = TypeVar("T")
+
 
 class Ending(Exception):
-    """The process was asked to end before the request was sent."""
+    """The process was asked to end before the request was sent, or before the work was done."""
 
 
 async def pause(ending: asyncio.Event, seconds: float) -> bool:
@@ -23,6 +26,21 @@ async def pause(ending: asyncio.Event, seconds: float) -> bool:
         except TimeoutError:
             return False
     return ending.is_set()
+
+
+async def unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that may be left half done; raises `Ending` when the end comes first."""
+    working = asyncio.ensure_future(work)
+    ended = asyncio.ensure_future(ending.wait())
+    try:
+        await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise Ending
+    finally:
+        for task in (working, ended):
+            task.cancel()
+        await asyncio.gather(working, ended, return_exceptions=True)
 
 
 class UntilEnding:

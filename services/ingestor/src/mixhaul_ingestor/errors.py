@@ -3,6 +3,7 @@
     IngestorError
      +- MissingEncryptionKeys     78
      +- SourceNotFound            64
+     +- Interrupted               143
      +- NoManifest                64
      +- ManifestNotGiven          78
      +- those of a cluster             see `mixhaul_ingestor.kubernetes.errors`
@@ -22,6 +23,7 @@
 | 76 | the database's schema is newer or older than the program, or the server is too old |
 | 77 | MiX refuses the credentials |
 | 79 | MiX refuses an organisation or a request, or another source owns the organisation |
+| 143 | ended by a signal before everything was done |
 """
 
 from __future__ import annotations
@@ -87,6 +89,15 @@ class ManifestNotGiven(IngestorError):
     def __init__(self, variable: str) -> None:
         self.variable = variable
         super().__init__(f"{variable} is not set: --manifest-env reads the MixSource from it, as the operator sets it.")
+
+
+class Interrupted(IngestorError):
+    """A signal came before a command was done."""
+
+    exit_code = 143
+
+    def __init__(self) -> None:
+        super().__init__("Ended by a signal before everything was done. What was stored stays; run it again.")
 
 
 def exit_code(error: BaseException) -> int | None:

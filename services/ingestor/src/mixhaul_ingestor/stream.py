@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from mixhaul_ingestor import metrics
-from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.ending import Ending, pause, unless
 from mixhaul_ingestor.runners import Runners
 from mixhaul_ingestor.source_set import SourceSet
 from mixhaul_ingestor.state import FeedView, View
@@ -91,14 +91,19 @@ class Stream:
                 request = await work.take(self._wiring.database, kinds=("sync",), sources=tuple(sources))
                 if request is None:
                     continue
-                outcome = await sync_source(
-                    sources[request.source],
-                    wiring=self._wiring,
-                    reason=str(request.parameters.get("reason", "request")),
-                    clock=self._clock,
+                outcome = await unless(
+                    ending,
+                    sync_source(
+                        sources[request.source],
+                        wiring=self._wiring,
+                        reason=str(request.parameters.get("reason", "request")),
+                        clock=self._clock,
+                    ),
                 )
                 message = "; ".join(outcome.errors) or "synced"
                 await work.finish(self._wiring.database, request.id, ok=not outcome.errors, message=message)
+            except Ending:
+                return  # the request is taken again
             except (MixError, StoreError) as error:
                 log.warning("a request for work failed", error=str(error))
 
