@@ -80,8 +80,9 @@ class Release:
         return dict(hook)
 
     def start_client(self) -> None:
-        """The pod `client`, asleep, with the image's Python."""
-        self.apply(self.pod_of_test("client", command=["sleep", "infinity"]))
+        """The pod `client`, asleep, with the image's Python, and memory to compare whole databases."""
+        memory = {"requests": {"memory": "64Mi"}, "limits": {"memory": "2Gi"}}
+        self.apply(self.pod_of_test("client", command=["sleep", "infinity"], resources=memory))
         self.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=120s")
 
     def in_client(self, program: str, *arguments: str, ok: bool = True) -> str:

@@ -65,7 +65,9 @@ class World:
 
     def difference(self) -> str:
         """Blank once the database equals the simulator's truth."""
-        said = self.release.in_client(COMPARE + "\n", "--control", CONTROL, "--database", self.database_url, ok=False)
+        said = self.release.in_client(COMPARE, "--control", CONTROL, "--database", self.database_url, ok=False)
+        if not said.startswith("offered "):
+            raise AssertionError(f"nothing was compared: {said}")
         return "" if "missing 0, doubled 0, differing 0, never offered 0" in said and "(and 0 not)" in said else said
 
     def apply_source(self, *, requests_per_minute: int, pause_seconds: int = 1, page_size: int = 1000) -> None:
