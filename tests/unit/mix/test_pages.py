@@ -104,10 +104,19 @@ def test_html_by_its_content_type_is_no_page(content_type: str) -> None:
         ("soon", None),
         ("", None),
         ("9" * 400, None),
+        ("Fri, 01 May 99999999999 12:00:00 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2300", 0.0),
     ],
 )
 def test_retry_after(value: str | list[str], expected: float | None) -> None:
     assert pages.retry_after_seconds(answered(429, Retry_After=value), now=NOW) == expected
+
+
+@pytest.mark.parametrize("date", ["Wed, 11 Mar 2020 08:59:30 GMT", "Wed, 11 Mar 2099 08:59:30 GMT"])
+def test_a_time_in_retry_after_is_by_the_clock_of_its_answer(date: str) -> None:
+    answer = answered(429, Retry_After=date.replace("59:30", "59:50"), Date=date)
+    assert pages.retry_after_seconds(answer, now=NOW) == 20.0
+    assert pages.retry_after_seconds(answered(429, Retry_After=date, Date="no date"), now=NOW) in {0.0, 3600.0}
 
 
 @pytest.mark.parametrize(

@@ -138,20 +138,21 @@ def _end(text: str, at: int) -> int:
 
 
 def retry_after_seconds(answer: Answer, *, now: datetime | None = None) -> float | None:
-    """What `Retry-After` says, as seconds from now, at most an hour; None where there is none that can be read."""
+    """What `Retry-After` says, as seconds from now, at most an hour; None where there is none that can be read.
+
+    A time in it is by the same clock as the answer's `Date`.
+    """
     values = answer.header("retry-after")
     if not values:
         return None
     text = values[0].strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return min(float(text), MAX_RETRY_AFTER_SECONDS)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+    moment = _http_time(text)
+    if moment is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    there = next((time for time in map(_http_time, answer.header("date")) if time is not None), None)
+    seconds = (moment - (there or now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
@@ -162,6 +163,14 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _http_time(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # the latter of numbers that no C int holds
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _single(answer: Answer, name: str) -> str:

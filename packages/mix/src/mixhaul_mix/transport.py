@@ -157,7 +157,7 @@ class Transport:
         dates = answer.header("date")
         try:
             theirs = parsedate_to_datetime(dates[0]) if dates else None
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if theirs is not None and theirs.tzinfo is not None:
             offset = theirs - datetime.now(UTC)
