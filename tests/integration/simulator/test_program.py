@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 
 from integration.simulator.conftest import ACCOUNT, LOGIN, raw_request, running
 from mixhaul_simulator import cli
+from mixhaul_simulator.times import read_iso
 
 COMMAND = str(Path(sys.executable).parent / "mixhaul-simulator")
 TINY = ("--drivers", "3", "--vehicles", "1", "--events-per-minute", "0", "--history-days", "0")
@@ -25,6 +27,11 @@ TINY = ("--drivers", "3", "--vehicles", "1", "--events-per-minute", "0", "--hist
 def get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  (loopback)
         return json.loads(answer.read())
+
+
+def post(url: str, body: dict[str, Any]) -> None:
+    data = json.dumps(body).encode()
+    urllib.request.urlopen(urllib.request.Request(url, data=data, method="POST"), timeout=10).close()  # noqa: S310
 
 
 def test_files_manifest_and_a_quick_end(tmp_path: Path) -> None:
@@ -101,6 +108,26 @@ def test_a_state_file_continues_the_same_fleet(tmp_path: Path) -> None:
     assert seen[0] == seen[1] and len(seen[0]) == 40
     refused = run(*options, "--seed", "2")
     assert (refused.returncode, "seed 1, not 2" in refused.stderr) == (2, True)
+
+
+def test_a_fleet_that_stood_still_makes_nothing_for_that_time_when_it_is_continued(tmp_path: Path) -> None:
+    options = ("--organisations", "1", "--events-per-minute", "6000", "--state-file", str(tmp_path / "state"))
+    seen: list[list[dict[str, Any]]] = []
+    for number in range(2):
+        with running(*options, "--history-days", "0") as program:
+            control = program.urls["controlUrl"]
+            organisation = get(f"{control}/control/truth/organisations")["organisations"][0]["GroupId"]
+            time.sleep(1)
+            if number == 0:
+                post(f"{control}/control/generate", {"stop": True})
+            seen.append(get(f"{control}/control/truth/events?organisation={organisation}&limit=100000")["events"])
+            time.sleep(1)  # what is not made now must not turn up before it when the fleet goes on
+    first, second = seen
+    assert first and {event["EventId"] for event in first} <= {event["EventId"] for event in second}
+    stop, end = json.loads((tmp_path / "state").read_text(encoding="utf-8"))["stops"][0]
+    made = [read_iso(event["createdAt"], what="createdAt") for event in second]
+    assert len(made) > len(first)
+    assert not [each for each in made if stop < each < end]
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:

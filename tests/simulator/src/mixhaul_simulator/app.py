@@ -22,6 +22,7 @@ from mixhaul_simulator.limits import Limits
 from mixhaul_simulator.mix import Mix
 from mixhaul_simulator.records import Records
 from mixhaul_simulator.settings import Settings
+from mixhaul_simulator.state import StateFile
 from mixhaul_simulator.tokens import Tokens
 from mixhaul_simulator.world import World
 
@@ -31,7 +32,14 @@ _BEAT_SECONDS = 0.25
 class Simulator:
     """Everything wired together. `start` opens the ports, `stop` drops all connections at once."""
 
-    def __init__(self, settings: Settings, *, clock: MovableClock, first_faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: MovableClock,
+        first_faults: tuple[Fault, ...] = (),
+        state: StateFile | None = None,
+    ) -> None:
         self.settings = settings
         self.records = Records()
         self.faults = Faults(seed=settings.seed)
@@ -43,6 +51,7 @@ class Simulator:
             clock=clock,
             faults=self.faults,
             start_ms=now if settings.start_ms is None else settings.start_ms,
+            state=state,
         )
         self.world.now_ms()
         self.limits = Limits(
@@ -115,11 +124,12 @@ async def run(
     port: int,
     control_port: int,
     first_faults: tuple[Fault, ...],
+    state: StateFile | None = None,
     ready: Callable[[Simulator], None],
 ) -> None:
     """Run until SIGTERM or SIGINT, then end at once."""
     start = wall_ms() if settings.start_ms is None or settings.resumed else settings.start_ms
-    simulator = Simulator(settings, clock=MovableClock(start), first_faults=first_faults)
+    simulator = Simulator(settings, clock=MovableClock(start), first_faults=first_faults, state=state)
     # Only now: while a large fleet is made, the signals' own effect is the quicker one.
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

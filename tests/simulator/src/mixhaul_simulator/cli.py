@@ -19,7 +19,7 @@ from mixhaul_simulator import app as application
 from mixhaul_simulator import faults, manifest
 from mixhaul_simulator.errors import BadRequest, StartRefused
 from mixhaul_simulator.settings import Account, Settings
-from mixhaul_simulator.state import remembered_start
+from mixhaul_simulator.state import StateFile
 from mixhaul_simulator.times import ms_of
 
 program = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -66,7 +66,9 @@ def serve(
     ] = None,
     state_file: Annotated[
         Path | None,
-        typer.Option(help="Remembers when the fleet began: another run with it continues the same fleet."),
+        typer.Option(
+            help="Remembers when the fleet began and stood still; another run continues the same fleet."
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the simulated MiX; 0: any free one.")] = 0,
@@ -105,7 +107,7 @@ def serve(
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     start_ms = None if start is None else ms_of(start)
-    resumed = False
+    state = None
     if state_file is not None:
         if start is not None:
             raise StartRefused("--start and --state-file exclude each other: the file says when the fleet began")
@@ -119,7 +121,8 @@ def serve(
             "history-days": history_days,
             "events-per-vehicle-day": events_per_vehicle_day,
         }
-        start_ms, resumed = remembered_start(state_file, shape=shape)
+        state = StateFile(state_file, shape=shape)
+        start_ms = state.start_ms
     settings = Settings(
         seed=seed,
         organisations=organisations,
@@ -130,7 +133,8 @@ def serve(
         history_days=history_days,
         events_per_vehicle_day=events_per_vehicle_day,
         start_ms=start_ms,
-        resumed=resumed,
+        resumed=state is not None and state.resumed,
+        stops=state.stops if state is not None else (),
         requests_per_minute=requests_per_minute,
         pause_seconds=pause_seconds,
         enforce=enforce,
@@ -152,6 +156,7 @@ def serve(
             port=port,
             control_port=control_port,
             first_faults=tuple(_fault(text) for text in fault or ()),
+            state=state,
             ready=lambda simulator: _announce(simulator, output),
         )
     )

@@ -18,6 +18,7 @@ from mixhaul_simulator.eventmaker import EventMaker
 from mixhaul_simulator.faults import MAKING, Faults
 from mixhaul_simulator.feedlog import EventLog, Facts
 from mixhaul_simulator.ids import Ids
+from mixhaul_simulator.state import Interval, after_stops
 from mixhaul_simulator.support import Support
 from mixhaul_simulator.times import DAY, MINUTE, iso, read_iso
 
@@ -71,6 +72,7 @@ class Organisation:
         pace: Pace,
         history_ms: int,
         start_ms: int,
+        stops: tuple[Interval, ...] = (),
     ) -> None:
         self.group_id = group_id
         self.name = name
@@ -83,6 +85,7 @@ class Organisation:
         self._random = Random(seed)
         self._ids = ids
         self._faults = faults
+        self._stops = stops
         self.maker = EventMaker(random=self._random, ids=ids, support=support, ghosts=(ids.take(),))
         self._quiet_until = start_ms
         self._next = start_ms - history_ms if history_ms else start_ms
@@ -129,7 +132,7 @@ class Organisation:
         if after_ms < self._quiet_until < due:
             self._schedule(self._quiet_until)
             return
-        self._next = due
+        self._next = after_stops(due, self._stops)
 
     def _upload(self, at_ms: int) -> None:
         created_ms = self.log.time_for(at_ms)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mixhaul_simulator.state import Interval
+
 HistoryFilter = Literal["start", "creation"]
 TokenStyle = Literal["time", "opaque"]
 
@@ -33,6 +35,7 @@ class Settings:
     events_per_vehicle_day: float = 100.0
     start_ms: int | None = None
     resumed: bool = False
+    stops: tuple[Interval, ...] = ()
     requests_per_minute: int = 20
     pause_seconds: float = 30.0
     enforce: bool = True

@@ -14,6 +14,7 @@ from mixhaul_simulator.feedlog import FeedLog
 from mixhaul_simulator.ids import Ids, mixed
 from mixhaul_simulator.organisation import Organisation, Pace, live_pace, quiet_pace
 from mixhaul_simulator.settings import Settings
+from mixhaul_simulator.state import StateFile
 from mixhaul_simulator.times import DAY
 
 _GROUP_BASE: Final = 1 << 56
@@ -22,11 +23,20 @@ _GROUP_BASE: Final = 1 << 56
 class World:
     """The organisations by id. `advance` is called before anything is answered, so nothing lags behind the clock."""
 
-    def __init__(self, settings: Settings, *, clock: MovableClock, faults: Faults, start_ms: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: MovableClock,
+        faults: Faults,
+        start_ms: int,
+        state: StateFile | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.faults = faults
         self.start_ms = start_ms
+        self._state = state
         self.organisations: dict[int, Organisation] = {}
         self.events_per_minute = settings.events_per_minute
         self._by_group: dict[int, Organisation] = {}
@@ -106,12 +116,18 @@ class World:
         for organisation in self.organisations.values():
             organisation.until_ms = None
             organisation.live(pace=self._pace(rate), now_ms=now)
+        if self._state is not None and rate == 0:
+            self._state.stopped(now)
+        elif self._state is not None:
+            self._state.went_on(now)
 
     def stop_at(self, until_ms: int) -> None:
         """No event is made after this time."""
         now = self.now_ms()
         for organisation in self.organisations.values():
             organisation.until_ms = max(until_ms, now)
+        if self._state is not None:
+            self._state.stopped(max(until_ms, now))
 
     def _pace(self, rate: float) -> Pace:
         settings = self.settings
@@ -145,6 +161,7 @@ class World:
             pace=self._pace(self.events_per_minute),
             history_ms=0 if settings.endless else history_ms,
             start_ms=start_ms,
+            stops=settings.stops,
         )
         self.organisations[group_id] = organisation
         self._by_group.update((site.id, organisation) for site in lists.sites())
