@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("mixhaul_store.schema")
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 HEAD = REVISIONS[-1]
 
 _LOCK = 6_203_114_872  # of nobody else, it is hoped
