@@ -26,6 +26,8 @@ EXPORTED = (
     "mixhaul_db_query_duration_seconds_bucket",
 )  # fmt: skip
 
+CURSORS = {f"mixhaul_ingest_{name}_timestamp_seconds" for name in ("cursor", "cursor_expiry", "last_poll", "last_data")}
+
 
 def get(bed: Bed, path: str, *, name: str = "a") -> tuple[int, str]:
     port = wait_for(lambda: re.search(r'"port":\s*(\d+)', bed.log(name)), what="the admin port")[1]
@@ -56,6 +58,24 @@ def test_a_stream_exports_what_it_does(bed: Bed) -> None:
     wait_for(lambda: 'mixhaul_leader{lease="ingestor"} 0.0' in get(bed, "/metrics", name="b")[1], what="the second one")
     assert "mixhaul_ingest_cursor_timestamp_seconds{" not in get(bed, "/metrics", name="b")[1]
     check_metrics(text)
+
+
+def test_who_takes_over_in_an_outage_says_how_far_behind_the_feed_is(bed: Bed) -> None:
+    bed.start_simulator(
+        *SMALL, "--events-per-minute", "300", "--requests-per-minute", "600", "--pause-seconds", "1"
+    )  # fmt: skip
+    first = bed.start_ingestor(name="a")
+    wait_for(lambda: "mixhaul_ingest_cursor_timestamp_seconds{" in get(bed, "/metrics")[1], what="a page", seconds=40)
+    bed.simulator.call("POST", "/control/faults", {"kind": "status-503", "rate": 1.0})
+    first.kill()
+    first.wait()
+    bed.start_ingestor(name="b")
+    text = wait_for(
+        lambda: (found := get(bed, "/metrics", name="b")[1]) and names(found) >= CURSORS and found,
+        what="the cursor's series",
+        seconds=60,
+    )
+    assert not re.search(r'mixhaul_ingest_pages_total\{.*result="(data|empty)".*\} [1-9]', text)
 
 
 def test_it_is_not_ready_without_its_schema(bed: Bed) -> None:

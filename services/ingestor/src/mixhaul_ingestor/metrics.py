@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from mixhaul_ingestor import pacing
+from mixhaul_mix.events import token_time
+from mixhaul_store.progress import FeedProgress
 
 _FEED = ("source", "organisation", "feed")
 
@@ -43,6 +48,20 @@ def declare_feed(source: str, organisation: str, feed: str) -> None:
         PAGES.labels(source, organisation, feed, result)
     for outcome in EVENT_OUTCOMES:
         EVENTS.labels(source, organisation, outcome)
+
+
+def show_cursor(row: FeedProgress, *, now: datetime) -> None:
+    """Export how far a feed has come by the database, for a process that has read nothing of it yet."""
+    labels = (row.source, str(row.organisation), row.feed)
+    if row.last_poll_at is not None:
+        LAST_POLL.labels(*labels).set(row.last_poll_at.timestamp())
+    if row.last_data_at is not None:
+        LAST_DATA.labels(*labels).set(row.last_data_at.timestamp())
+    if row.token is None or row.token_received_at is None:
+        return
+    at = pacing.position(row.token, token_time=token_time(row.token), received_at=row.token_received_at, now=now)
+    CURSOR.labels(*labels).set((at if row.has_more else row.token_received_at).timestamp())
+    CURSOR_EXPIRY.labels(*labels).set((at + pacing.TOKEN_LIFE).timestamp())
 
 
 def forget_feed(source: str, organisation: str, feed: str) -> None:

@@ -123,6 +123,9 @@ class Stream:
                 view.name = row.name or view.name
                 metrics.BUDGET_USED.labels(str(row.organisation)).set(row.permits_used / max(1, view.budget_limit))
                 metrics.OPEN_GAP.labels(row.source, str(row.organisation), row.feed).set(row.gap_seconds)
+                if view.position is None:
+                    # Nothing was read since this process leads: an outage must not hide how far behind the feed is.
+                    metrics.show_cursor(row, now=self._clock.now())
 
     async def _summarise(self, ending: asyncio.Event) -> None:
         """One line a minute and feed."""
