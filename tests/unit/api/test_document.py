@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixhaul_api import docs_page, openapi, parsing
-from mixhaul_api.parameters import Classification
+from mixhaul_api.parameters.event_types import Classification
 from mixhaul_api.problems import Problem
 from mixhaul_api.routes import ROUTES, Route
 

@@ -14,7 +14,7 @@ from mixhaul_api.auth.verifier import Verifier
 from mixhaul_api.directory import Directory, Scope
 from mixhaul_api.problems import AMBIGUOUS, Problem, not_found
 from mixhaul_api.queries import progress
-from mixhaul_api.shapes import Freshness
+from mixhaul_api.shapes.common import Freshness
 from mixhaul_api.state import State
 from mixhaul_store.database import Database
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from mixhaul_api.directory import Scope
 from mixhaul_api.periods import show, show_if
-from mixhaul_api.shapes import Freshness, GapInterval, LastSync, OrganisationStatus
+from mixhaul_api.shapes.common import Freshness, GapInterval
+from mixhaul_api.shapes.status import LastSync, OrganisationStatus
 
 _TOKEN: Final = re.compile(r"([0-9]{14})([0-9]{0,6})[0-9]*")
 

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from mixhaul_api import examples
 from mixhaul_api.problems import CONTENT_TYPE, UNAUTHENTICATED, UNAVAILABLE, Kind, ProblemDocument
 from mixhaul_api.routes import ROUTES, Route
 from mixhaul_runtime.metrics import package_version
@@ -101,7 +100,7 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
     if route.has_body:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": references[route.body], "example": examples.CLASSIFICATION}},
+            "content": {"application/json": {"schema": references[route.body], "example": route.body_example}},
         }
     return operation
 

@@ -26,7 +26,7 @@ from mixhaul_api import problems as known
 from mixhaul_api.call import Call, Services
 from mixhaul_api.docs_page import Asset
 from mixhaul_api.errors import KeysUnavailable, TokenRefused
-from mixhaul_api.parameters import NOTHING
+from mixhaul_api.parameters.common import NOTHING
 from mixhaul_api.problems import Problem
 from mixhaul_api.routes import ROUTES, Route
 from mixhaul_store.errors import PermissionDenied, SchemaTooNew, StatementFailed, StoreError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from mixhaul_api import cursors
 from mixhaul_api.call import Call, freshness_of, only_one
 from mixhaul_api.ids import format_id
-from mixhaul_api.parameters import DriverSearch, NoBody, OneDriver
+from mixhaul_api.parameters.common import NoBody
+from mixhaul_api.parameters.drivers import DriverSearch, OneDriver
 from mixhaul_api.periods import show
 from mixhaul_api.queries import drivers as queries
-from mixhaul_api.shapes import Driver, DriverPage
+from mixhaul_api.shapes.drivers import Driver, DriverPage
 
 
 async def find(call: Call[DriverSearch, NoBody]) -> DriverPage:

@@ -9,10 +9,11 @@ from psycopg import AsyncConnection
 from mixhaul_api import cursors
 from mixhaul_api.call import Call, freshness_of, only_one
 from mixhaul_api.directory import Scope
-from mixhaul_api.parameters import Classification, EventTypeSearch, NoBody, OneEventType
+from mixhaul_api.parameters.common import NoBody
+from mixhaul_api.parameters.event_types import Classification, EventTypeSearch, OneEventType
 from mixhaul_api.periods import show_if
 from mixhaul_api.queries import event_types as queries
-from mixhaul_api.shapes import EventType, EventTypePage
+from mixhaul_api.shapes.event_types import EventType, EventTypePage
 
 
 async def find(call: Call[EventTypeSearch, NoBody]) -> EventTypePage:

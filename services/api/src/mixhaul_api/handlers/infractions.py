@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from mixhaul_api import cursors
 from mixhaul_api.call import Call, freshness_of, only_one
 from mixhaul_api.directory import Organisation, Scope
-from mixhaul_api.parameters import DriverInfractions, NoBody
+from mixhaul_api.parameters.common import NoBody
+from mixhaul_api.parameters.infractions import DriverInfractions
 from mixhaul_api.periods import Period, known_zone, parse_zone, period, show, show_if
 from mixhaul_api.problems import Problem, invalid_parameter
 from mixhaul_api.queries import drivers as driver_queries
 from mixhaul_api.queries import infractions as queries
 from mixhaul_api.queries.infractions import InfractionRow, Place
-from mixhaul_api.shapes import Infraction, InfractionPage, Speed
+from mixhaul_api.shapes.infractions import Infraction, InfractionPage, Speed
 
 _KMH: Final = frozenset({"km/h", "kmh", "kph", "kmph"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mixhaul_api import freshness
 from mixhaul_api.call import Call
-from mixhaul_api.parameters import NoBody, NoParameters
+from mixhaul_api.parameters.common import NoBody, NoParameters
 from mixhaul_api.queries import progress
-from mixhaul_api.shapes import Status
+from mixhaul_api.shapes.status import Status
 
 
 async def status(call: Call[NoParameters, NoBody]) -> Status:

@@ -1,7 +1,4 @@
-"""Parameters and bodies of all routes: one pydantic model each, which both parses requests and writes the OpenAPI.
-
-Unknown parameters are refused, since a filter with a typing error must not look like an answer without that filter.
-"""
+"""The kinds of values that parameters have, and what many routes take."""
 
 from __future__ import annotations
 
@@ -15,8 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictStr,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -26,7 +21,6 @@ from mixhaul_api.auth.callers import ORGANISATION_PATTERN, is_organisation
 
 MOST_ITEMS: Final = 200
 USUAL_ITEMS: Final = 50
-_MOST_TYPES: Final = 50
 _TEXT_PATTERN: Final = r"^[^\u0000]+$"
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 
@@ -151,90 +145,8 @@ class Paged(OneOrganisation):
     )
 
 
-class DriverSearch(Paged):
-    """GET /api/drivers"""
-
-    search: Text | None = Field(
-        default=None,
-        description="Words or parts of words of the name, in any order, whatever their case and accents.",
-        examples=["joao sil"],
-    )
-
-
-class OneDriver(OneOrganisation):
-    """GET /api/drivers/{driverId}"""
-
-    driver_id: Id = Field(description="The driver's id.")
-
-
-class DriverInfractions(Paged):
-    """GET /api/drivers/{driverId}/infractions"""
-
-    driver_id: Id = Field(description="The driver's id.")
-    from_: Moment | None = Field(
-        default=None,
-        alias="from",
-        description="Not before this time. A date begins at midnight of `timeZone`. An offset's `+` is `%2B` in a URL.",
-    )
-    to: Moment | None = Field(
-        default=None, description="Before this time. A date belongs to the period as a whole day of `timeZone`."
-    )
-    time_zone: Zone | None = Field(
-        default=None,
-        description="The reader's time zone (IANA): for dates in `from` and `to`, and for all times of the answer. "
-        "Default: that of the organisation where MiX gives an IANA name, or else UTC.",
-    )
-    type: list[Id] = Field(
-        default_factory=list,
-        max_length=_MOST_TYPES,
-        description="Only these event types; may be given several times.",
-    )
-
-
-class EventTypeSearch(Paged):
-    """GET /api/event-types"""
-
-    search: Text | None = Field(default=None, description="Part of the description.", examples=["excesso"])
-    is_infraction: Flag | None = Field(
-        default=None, description="Only types that count as infractions, or only others."
-    )
-    family: Text | None = Field(default=None, description="Only this family.")
-
-
-class OneEventType(OneOrganisation):
-    """PATCH /api/event-types/{eventTypeId}"""
-
-    event_type_id: Id = Field(description="The event type's id.")
-
-
 class NoParameters(Parameters):
     """GET /api/status"""
-
-
-def _family(text: str) -> str:
-    if not 1 <= len(text) <= 100 or not text.isprintable() or text != text.strip():
-        raise ValueError("must have from 1 to 100 printable characters, none of them a blank at either end")
-    return text
-
-
-Family = Annotated[StrictStr, AfterValidator(_family)]
-
-
-class Classification(Parameters):
-    """A person's decision whether a type of event counts as an infraction."""
-
-    is_infraction: StrictBool = Field(description="Whether events of this type count as infractions.")
-    family: Family | None = Field(
-        default=None,
-        min_length=1,
-        max_length=100,
-        description="The family to show it under. Left out: as it was; null: none.",
-        examples=["driving infraction"],
-    )
-
-    @property
-    def sets_family(self) -> bool:
-        return "family" in self.model_fields_set
 
 
 class NoBody(Parameters):

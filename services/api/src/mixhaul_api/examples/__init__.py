@@ -1,0 +1,1 @@
+"""Examples for the OpenAPI document; mypy and a test hold them to the shapes. No real person or vehicle."""

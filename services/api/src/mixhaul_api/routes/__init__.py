@@ -1,0 +1,17 @@
+"""The routes: one declaration each, from which requests are parsed, answered, documented and tested."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mixhaul_api.routes import drivers, event_types, infractions, status
+from mixhaul_api.routes.route import Route
+
+ROUTES: Final[tuple[Route[Any, Any], ...]] = (
+    *drivers.ROUTES,
+    *infractions.ROUTES,
+    *event_types.ROUTES,
+    *status.ROUTES,
+)
+
+__all__ = ["ROUTES", "Route"]
