@@ -6,12 +6,15 @@ The series of a source that is gone are gone with it. Totals of batch work come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+from cronsim import CronSimError
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mixhaul_operator.schedule import Calendar
 from mixhaul_operator.times import moment
 from mixhaul_source.conditions import ConditionType
 from mixhaul_store.totals import Total
@@ -41,13 +44,19 @@ _SUMMED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 
 
 class SourceCollector(Collector):
-    """Reads the world when it is scraped; `sources` are raw MixSources, `totals` the last reading's."""
+    """Reads the world when it is scraped; `sources` are raw MixSources, `totals` the last reading's, `now` is aware."""
 
     def __init__(
-        self, *, sources: Callable[[], Iterable[Mapping[str, Any]]], totals: Callable[[], Sequence[Total]]
+        self,
+        *,
+        sources: Callable[[], Iterable[Mapping[str, Any]]],
+        totals: Callable[[], Sequence[Total]],
+        now: Callable[[], datetime],
     ) -> None:
         self._sources = sources
         self._totals = totals
+        self._now = now
+        self._calendar = Calendar()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand: registering must not scrape."""
@@ -58,9 +67,35 @@ class SourceCollector(Collector):
         yield _conditions(sources)
         yield _suspended(sources)
         yield _last_success(sources)
+        yield self._overdue(sources)
         totals = self._totals()
         yield _sync_runs(sources, totals)
         yield from _summed(totals)
+
+    def _overdue(self, sources: Sequence[Mapping[str, Any]]) -> Metric:
+        family = GaugeMetricFamily(
+            "mixhaul_sync_overdue", "Whether the last two syncs that were due both failed to come.", labels=["source"]
+        )
+        now = self._now()
+        for source in sources:
+            family.add_metric([_key(source)], float(_missed_two(source, self._calendar, now=now)))
+        return family
+
+
+def _missed_two(source: Mapping[str, Any], calendar: Calendar, *, now: datetime) -> bool:
+    """A source that is younger than both of them has missed none; one that is suspended is not asked."""
+    spec = source.get("spec") or {}
+    schedule = spec.get("sync") or {}
+    if spec.get("suspend") or not {"schedule", "timeZone"} <= schedule.keys():
+        return False
+    try:
+        due = calendar.times(schedule["schedule"], schedule["timeZone"], now=now).before_last
+    except (CronSimError, KeyError, ValueError):
+        return False  # Stalled says so
+    created = moment(source["metadata"].get("creationTimestamp"))
+    success = moment(((source.get("status") or {}).get("sync") or {}).get("lastSuccessTime"))
+    since = max((each for each in (created, success) if each is not None), default=None)
+    return since is not None and since < due
 
 
 def _key(source: Mapping[str, Any]) -> str:

@@ -82,6 +82,7 @@ async def run(settings: OperatorSettings) -> None:
         collector = SourceCollector(
             sources=world.sources.values,
             totals=lambda: progress.snapshot.totals if progress.snapshot is not None else (),
+            now=clock.now,
         )
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)

@@ -183,6 +183,8 @@ def test_metrics_of_what_is_known() -> None:
         "conditions": [{"type": "Ready", "status": "False"}],
         "sync": {"lastSuccessTime": "2026-11-24T12:00:00Z"},
     }
+    late = source("b", spec={"sync": {"schedule": "30 4 * * *", "timeZone": "Etc/UTC"}})
+    late["metadata"]["creationTimestamp"] = "2026-11-23T04:00:00Z"
     totals = [
         Total("fleet/a", "sync_runs_total", {"result": "failed"}, 3.0),
         Total("fleet/gone", "sync_runs_total", {"result": "failed"}, 9.0),
@@ -190,7 +192,7 @@ def test_metrics_of_what_is_known() -> None:
         Total("fleet/b", "token_refreshes_total", {"grant": "password", "result": "ok"}, 2.0),
     ]
     registry = CollectorRegistry()
-    registry.register(SourceCollector(sources=lambda: [one, source("b")], totals=lambda: totals))
+    registry.register(SourceCollector(sources=lambda: [one, late], totals=lambda: totals, now=lambda: NOW))
     lines = generate_latest(registry).decode().splitlines()
     for line in (
         'mixhaul_source_condition{source="fleet/a",status="False",type="Ready"} 1.0',
@@ -199,6 +201,8 @@ def test_metrics_of_what_is_known() -> None:
         'mixhaul_source_suspended{source="fleet/a"} 1.0',
         'mixhaul_sync_last_success_timestamp_seconds{source="fleet/a"} 1.7955216e+09',
         'mixhaul_sync_last_success_timestamp_seconds{source="fleet/b"} 0.0',
+        'mixhaul_sync_overdue{source="fleet/a"} 0.0',
+        'mixhaul_sync_overdue{source="fleet/b"} 1.0',
         'mixhaul_sync_runs_total{result="failed",source="fleet/a"} 3.0',
         'mixhaul_sync_runs_total{result="succeeded",source="fleet/b"} 0.0',
         'mixhaul_token_refreshes_total{grant="password",result="ok"} 3.0',
