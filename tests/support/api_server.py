@@ -154,7 +154,7 @@ def token(key_file: Path, *organisations: str, role: str = "reader", subject: st
     """A token as `mixhaul-api token` makes it, made in this process because a process costs half a second."""
     from datetime import UTC, datetime, timedelta
 
-    from mixhaul_api.auth.callers import Role
+    from mixhaul_api.auth.permissions import Role
     from mixhaul_api.auth.static_key import make_token, read_key
 
     return make_token(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mixhaul_api.auth import setup
-from mixhaul_api.auth.callers import Role
+from mixhaul_api.auth.permissions import Role
 from mixhaul_api.auth.static_key import create_key, make_token, read_key
 from mixhaul_api.auth.verifier import Verifier
 from mixhaul_api.errors import AuthenticationNotSetUp, BadTokenRequest, KeyFileUnusable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from psycopg import AsyncConnection
@@ -14,6 +14,7 @@ from mixhaul_api.auth.verifier import Verifier
 from mixhaul_api.directory import Directory, Scope
 from mixhaul_api.problems import AMBIGUOUS, Problem, not_found
 from mixhaul_api.queries import progress
+from mixhaul_api.representation import JSON
 from mixhaul_api.shapes.common import Freshness
 from mixhaul_api.state import State
 from mixhaul_store.database import Database
@@ -32,9 +33,24 @@ class Services:
     state: State
 
 
+class Views:
+    """The drivers whose data an answer shows, by organisation (the database's own id)."""
+
+    __slots__ = ("drivers",)
+
+    def __init__(self) -> None:
+        self.drivers: dict[int, set[int]] = {}
+
+    def add(self, organisation_id: int, driver_ids: Iterable[int | None]) -> None:
+        self.drivers.setdefault(organisation_id, set()).update(one for one in driver_ids if one is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[P, B]):
-    """One request whose token, parameters and body are valid. `scope` is all that its token may see."""
+    """One request whose token, parameters and body are valid. `scope` is all that its token may see.
+
+    `accept` is the media type to answer in, one of the route's.
+    """
 
     services: Services
     caller: Caller
@@ -42,6 +58,15 @@ class Call(Generic[P, B]):
     parameters: P
     body: B
     request_id: str
+    accept: str = JSON
+    views: Views = field(default_factory=Views)
+
+    def saw(self, organisation_id: int, driver_ids: Iterable[int | None]) -> None:
+        """Tell the audit log whose data the answer shows.
+
+        Needed for what is not JSON only: in JSON, the edge finds drivers itself, by `subjects`.
+        """
+        self.views.add(organisation_id, driver_ids)
 
 
 async def freshness_of(connection: AsyncConnection[Any], scope: Scope) -> list[Freshness]:

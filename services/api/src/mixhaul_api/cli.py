@@ -22,7 +22,7 @@ import uvloop
 from mixhaul_api import openapi as description
 from mixhaul_api import server
 from mixhaul_api.auth import setup, static_key
-from mixhaul_api.auth.callers import Role
+from mixhaul_api.auth.permissions import Role
 from mixhaul_api.errors import ApiError, BadTokenRequest
 from mixhaul_api.settings import ApiSettings, TokenSettings
 from mixhaul_api.standalone import database_url

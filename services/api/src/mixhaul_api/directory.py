@@ -15,10 +15,12 @@ from typing import Final
 from mixhaul_api.auth.callers import Caller
 from mixhaul_api.problems import Problem, not_found
 from mixhaul_api.queries import organisations as queries
+from mixhaul_api.queries.limits import SiteLimit, sites_below
 from mixhaul_runtime.clock import Clock
 from mixhaul_store.database import Database
 
 _FRESH_SECONDS: Final = 1.0
+_MOST_LIMITS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,13 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The organisations that a request may touch."""
+    """The organisations that a request may touch, and the only sites in them where its token is limited to some.
+
+    Each query of drivers, vehicles or events asks for the sites by `queries.limits`, whatever its route.
+    """
 
     organisations: tuple[Organisation, ...]
+    sites: SiteLimit | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -54,7 +60,7 @@ class Scope:
         found = tuple(one for one in self.organisations if one.public_id == public_id)
         if not found:
             raise organisation_not_found(public_id)
-        return Scope(found)
+        return Scope(found, self.sites)
 
 
 def organisation_not_found(public_id: str) -> Problem:
@@ -84,6 +90,7 @@ class Directory:
         self._lock = asyncio.Lock()
         self._known: tuple[tuple[Organisation, frozenset[str]], ...] = ()
         self._read_at: float | None = None
+        self._limits: dict[tuple[tuple[int, ...], frozenset[int]], tuple[float, SiteLimit]] = {}
 
     async def permitted(self, caller: Caller) -> Scope:
         """The organisations of a caller's token that exist."""
@@ -91,7 +98,22 @@ class Directory:
             async with self._lock:
                 if not self._fresh():
                     await self._read()
-        return Scope(tuple(one for one, names in self._known if not names.isdisjoint(caller.organisations)))
+        scope = Scope(tuple(one for one, names in self._known if not names.isdisjoint(caller.organisations)))
+        return scope if caller.sites is None else Scope(scope.organisations, await self._limit(scope, caller.sites))
+
+    async def _limit(self, scope: Scope, sites: frozenset[int]) -> SiteLimit:
+        """The sites and all below them; read again when that is a second old, as the organisations are."""
+        key = (tuple(scope.ids), sites)
+        kept = self._limits.get(key)
+        if kept is not None and self._clock.monotonic() - kept[0] < _FRESH_SECONDS:
+            return kept[1]
+        began = self._clock.monotonic()
+        async with self._database.connection() as connection:
+            limit = SiteLimit(await sites_below(connection, scope.ids, sites))
+        if len(self._limits) >= _MOST_LIMITS:
+            self._limits.clear()
+        self._limits[key] = began, limit
+        return limit
 
     def _fresh(self) -> bool:
         return self._read_at is not None and self._clock.monotonic() - self._read_at < _FRESH_SECONDS

@@ -92,7 +92,8 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
             "200": {
                 "description": "The answer.",
                 "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
-                "content": {"application/json": {"schema": references[route.answer], "example": route.example}},
+                "content": {"application/json": {"schema": references[route.answer], "example": route.example}}
+                | {media_type: {"schema": {"type": "string"}} for media_type in route.media},
             }
         }
         | _problems(route, references[ProblemDocument]),

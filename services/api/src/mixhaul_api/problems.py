@@ -60,6 +60,7 @@ FORBIDDEN: Final = Kind("forbidden", "The token's roles do not permit this", HTT
 NOT_FOUND: Final = Kind("not-found", "Not found", HTTPStatus.NOT_FOUND)
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", "Method not allowed", HTTPStatus.METHOD_NOT_ALLOWED)
 REQUEST_TIMEOUT: Final = Kind("request-timeout", "The request came too slowly", HTTPStatus.REQUEST_TIMEOUT)
+NOT_ACCEPTABLE: Final = Kind("not-acceptable", "Not there in that form", HTTPStatus.NOT_ACCEPTABLE)
 AMBIGUOUS: Final = Kind("ambiguous-id", "The id is in several organisations", HTTPStatus.CONFLICT)
 TOO_LARGE: Final = Kind("body-too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 URI_TOO_LONG: Final = Kind("uri-too-long", "The address is too long", HTTPStatus.REQUEST_URI_TOO_LONG)
@@ -69,6 +70,7 @@ UNSUPPORTED_MEDIA_TYPE: Final = Kind(
 HEADERS_TOO_LARGE: Final = Kind(
     "headers-too-large", "The header is too large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 )
+TOO_MANY_REQUESTS: Final = Kind("too-many-requests", "Too many requests", HTTPStatus.TOO_MANY_REQUESTS)
 EXPECTATION_FAILED: Final = Kind("expectation-failed", "Expectation failed", HTTPStatus.EXPECTATION_FAILED)
 INTERNAL: Final = Kind("internal", "Something is wrong with the server", HTTPStatus.INTERNAL_SERVER_ERROR)
 UNAVAILABLE: Final = Kind("unavailable", "Not available now", HTTPStatus.SERVICE_UNAVAILABLE)

@@ -6,10 +6,11 @@ metrics of each request hold its route and never its path or query, which hold i
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import orjson
@@ -25,33 +26,36 @@ from mixhaul_api import docs_page, metrics, parsing
 from mixhaul_api import problems as known
 from mixhaul_api.call import Call, Services
 from mixhaul_api.docs_page import Asset
-from mixhaul_api.errors import KeysUnavailable, TokenRefused
+from mixhaul_api.failures import RETRY, problem_response
 from mixhaul_api.parameters.common import NOTHING
 from mixhaul_api.problems import Problem
+from mixhaul_api.representation import JSON, Representation, accepted
 from mixhaul_api.routes import ROUTES, Route
-from mixhaul_store.errors import PermissionDenied, SchemaTooNew, StatementFailed, StoreError
+from mixhaul_api.state import State
 
 log = structlog.get_logger("mixhaul_api.request")
 
 LONGEST_ADDRESS: Final = 4096
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_RETRY: Final = {"Retry-After": "2"}
 _TEMPLATES: Final = {route.operation: route.path for route in ROUTES}
 
-Handler = Callable[..., Coroutine[Any, Any, HTTPResponse]]
+KEPT: Final = "private, no-cache"
+
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 
 def handler_of(route: Route[Any, Any], services: Services) -> Handler:
     """Sanic's handler for a route."""
 
-    async def handle(request: Request, **path: str) -> HTTPResponse:
+    async def handle(request: Request, **path: str) -> HTTPResponse | None:
         method = metrics.known_method(request.method)
         _begin(request)
         with metrics.IN_PROGRESS.labels(route.path, method).track_inprogress():
             try:
                 answer = await _answer(route, services, request, path)
-                response = raw(orjson.dumps(answer), content_type="application/json")
-                response.headers["Cache-Control"] = "private, no-cache"
+                if isinstance(answer, Representation) and not isinstance(answer.body, bytes):
+                    return await _stream(request, answer, answer.body, route=route.path, state=services.state)
+                response = _whole(answer)
             except Exception as error:  # noqa: BLE001  (the edge of a request)
                 response = problem_response(request, error)
         return _finish(request, response, route=route.path, stopping=services.state.stopping)
@@ -59,19 +63,53 @@ def handler_of(route: Route[Any, Any], services: Services) -> Handler:
     return handle
 
 
-async def _answer(route: Route[Any, Any], services: Services, request: Request, path: dict[str, str]) -> object:
+def _whole(answer: Mapping[str, object] | Representation) -> HTTPResponse:
+    kept = {"Cache-Control": KEPT}
+    if isinstance(answer, Representation):
+        return HTTPResponse(answer.body, content_type=answer.content_type, headers=kept | dict(answer.headers))
+    return HTTPResponse(orjson.dumps(answer), content_type=JSON, headers=kept)
+
+
+async def _stream(
+    request: Request, answer: Representation, body: AsyncIterator[bytes], *, route: str, state: State
+) -> HTTPResponse | None:
+    """Send a stream. What fails before its first piece is a problem document; what fails later cuts it off."""
+    first = await anext(body, b"")
+    headers = {"Cache-Control": KEPT} | dict(answer.headers)
+    response = HTTPResponse(headers=headers, content_type=answer.content_type)
+    _finish(request, response, route=route, stopping=state.stopping)
+    sent = await request.respond(response)
+    try:
+        await sent.send(first)
+        async for piece in body:
+            await sent.send(piece)
+        await sent.eof()
+    except Exception:
+        log.exception("a stream was cut off", request_id=request.ctx.request_id)
+        # Without its last chunk the answer is seen to be incomplete.
+        if isinstance(request.transport, asyncio.Transport):
+            request.transport.abort()
+    return None
+
+
+async def _answer(
+    route: Route[Any, Any], services: Services, request: Request, path: dict[str, str]
+) -> Mapping[str, object] | Representation:
     if len(request.url) > LONGEST_ADDRESS:
         raise Problem(known.URI_TOO_LONG, f"The address is longer than {LONGEST_ADDRESS} characters.")
     caller = await services.verifier.caller(request.headers.get("authorization"))
     if caller.roles.isdisjoint(route.roles):
         needed = ", ".join(sorted(route.roles))
         raise Problem(known.FORBIDDEN, f"This needs a token with one of these in its claim `roles`: {needed}.")
+    if route.whole_organisation and caller.sites is not None:
+        raise Problem(known.FORBIDDEN, "This needs a token that is not limited to some sites.")
+    accept = accepted(request.headers.get("accept"), (JSON, *route.media)) if route.media else JSON
     parameters = parsing.parameters(route.parameters, path=path, query=request.query_string)
     body: object = NOTHING
     if route.has_body:
         body = parsing.body(route.body, content_type=request.headers.get("content-type"), raw=request.body)
     if services.state.waiting_for is not None:
-        raise Problem(known.UNAVAILABLE, f"The API is starting: {services.state.waiting_for}.", headers=_RETRY)
+        raise Problem(known.UNAVAILABLE, f"The API is starting: {services.state.waiting_for}.", headers=RETRY)
     return await route.handler(
         Call(
             services=services,
@@ -80,6 +118,7 @@ async def _answer(route: Route[Any, Any], services: Services, request: Request, 
             parameters=parameters,
             body=body,
             request_id=request.ctx.request_id,
+            accept=accept,
         )
     )
 
@@ -107,67 +146,6 @@ class Errors(ErrorHandler):
         _begin(request)
         response = problem_response(request, exception)
         return _finish(request, response, route=_template(request), stopping=self._services.state.stopping)
-
-
-def problem_response(request: Request, error: Exception) -> HTTPResponse:
-    """The answer that an exception is."""
-    problem = as_problem(error, request)
-    document = problem.document(instance=request.path, request_id=request.ctx.request_id)
-    headers = {"Cache-Control": "no-store"} | problem.headers
-    return raw(orjson.dumps(document), status=problem.kind.status, headers=headers, content_type=known.CONTENT_TYPE)
-
-
-def as_problem(error: Exception, request: Request) -> Problem:
-    """What an exception means to the caller."""
-    match error:
-        case Problem():
-            return error
-        case TokenRefused():
-            return _unauthenticated(error, had_token=request.headers.get("authorization") is not None)
-        case KeysUnavailable():
-            log.warning("no key to check tokens with", reason=error.reason, request_id=request.ctx.request_id)
-            return Problem(known.UNAVAILABLE, "The token issuer's keys can't be read now.", headers=_RETRY)
-        case PermissionDenied() | StatementFailed() | SchemaTooNew():
-            log.error("the database refused a statement", error=str(error), request_id=request.ctx.request_id)
-            return Problem(known.INTERNAL, "The database refused a statement; the server's log says which.")
-        case StoreError():
-            log.warning("the database is away", error=str(error), request_id=request.ctx.request_id)
-            return Problem(known.UNAVAILABLE, "The database does not answer now.", headers=_RETRY)
-        case sanic_errors.SanicException():
-            return _of_sanic(error, request)
-    log.error("a request failed", exc_info=error, request_id=request.ctx.request_id)
-    return Problem(known.INTERNAL, "An error that nobody thought of; the server's log has it under this request id.")
-
-
-def _unauthenticated(error: TokenRefused, *, had_token: bool) -> Problem:
-    challenge = 'Bearer realm="mixhaul"'
-    if had_token:
-        # The reasons are sentences of ours without quotes of their own.
-        challenge += f', error="invalid_token", error_description="{error.reason.replace(chr(96), "")}"'
-    return Problem(known.UNAUTHENTICATED, f"{_sentence(error.reason)}.", headers={"WWW-Authenticate": challenge})
-
-
-def _of_sanic(error: sanic_errors.SanicException, request: Request) -> Problem:
-    match error:
-        case sanic_errors.NotFound():
-            return Problem(known.NOT_FOUND, "There is no such route; /docs shows those that there are.")
-        case sanic_errors.MethodNotAllowed():
-            allowed = ", ".join(sorted(error.allowed_methods or ()))
-            return Problem(known.METHOD_NOT_ALLOWED, f"This route takes {allowed} only.", headers={"Allow": allowed})
-        case sanic_errors.PayloadTooLarge() if request.method == "NONE":
-            return Problem(known.HEADERS_TOO_LARGE, "The address and the header together are too large.")
-        case sanic_errors.PayloadTooLarge():
-            return Problem(known.TOO_LARGE, "The body is larger than this API takes.")
-        case sanic_errors.RequestTimeout():
-            return Problem(known.REQUEST_TIMEOUT, "The request came too slowly.")
-        case sanic_errors.ExpectationFailed():
-            return Problem(known.EXPECTATION_FAILED, "The header Expect can't be met.")
-        case sanic_errors.ServiceUnavailable():
-            return Problem(known.UNAVAILABLE, "The answer took too long.", headers=_RETRY)
-        case _ if 400 <= error.status_code < 500:
-            return Problem(known.BAD_REQUEST, "The request is no HTTP that this API understands.")
-    log.error("a request failed in the server", exc_info=error, request_id=request.ctx.request_id)
-    return Problem(known.INTERNAL, "An error that nobody thought of; the server's log has it under this request id.")
 
 
 def constant(asset: Asset, services: Services, *, route: str) -> Handler:
@@ -219,7 +197,3 @@ def _finish(request: Request, response: HTTPResponse, *, route: str, stopping: b
         request_id=request.ctx.request_id,
     )
     return response
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

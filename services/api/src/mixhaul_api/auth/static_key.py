@@ -12,8 +12,9 @@ from typing import Final
 
 import jwt
 
-from mixhaul_api.auth.callers import Role, is_organisation
+from mixhaul_api.auth.callers import is_organisation
 from mixhaul_api.auth.keys import STATIC_ALGORITHM
+from mixhaul_api.auth.permissions import Role
 from mixhaul_api.errors import BadTokenRequest, KeyFileUnusable
 
 SHORTEST_KEY: Final = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mixhaul_api import problems
-from mixhaul_api.auth.callers import Role
+from mixhaul_api.auth.permissions import Permission, roles_that_may
 from mixhaul_api.examples import event_types as examples
 from mixhaul_api.handlers import event_types
 from mixhaul_api.parameters.common import NoBody
@@ -42,7 +42,8 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         handler=event_types.classify,
         example=examples.EVENT_TYPE,
         body_example=examples.CLASSIFICATION,
-        roles=frozenset({Role.ADMIN}),
+        roles=roles_that_may(Permission.CLASSIFY),
+        whole_organisation=True,
         own_problems=(problems.NOT_FOUND, problems.AMBIGUOUS),
     ),
 )

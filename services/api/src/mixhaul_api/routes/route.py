@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final, Generic
 
 from mixhaul_api import problems
-from mixhaul_api.auth.callers import EVERY_ROLE, Role
+from mixhaul_api.auth.permissions import EVERY_ROLE, Role
 from mixhaul_api.call import B, Call, P
 from mixhaul_api.parameters.common import NoBody
 from mixhaul_api.problems import Kind
+from mixhaul_api.representation import Representation
 
 # What any request to any route may be answered with.
 _ALWAYS: Final = (
@@ -27,7 +28,13 @@ _WITH_BODY: Final = (problems.INVALID_BODY, problems.TOO_LARGE, problems.UNSUPPO
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[P, B]):
-    """A route. `path` is an OpenAPI template; its names are members of `parameters`, all others are the query's."""
+    """A route. `path` is an OpenAPI template; its names are members of `parameters`, all others are the query's.
+
+    `roles`: see `permissions.roles_that_may`. `whole_organisation`: not for tokens that are limited to sites.
+    `media`: what else than JSON it may answer in, by `Accept`. `watermarked`: what it answers changes only when the
+    watermark of one of the organisations does, apart from `freshness`, so it may be kept and answered by a 304; that
+    is not so for an answer that depends on the clock.
+    """
 
     operation: str
     method: str
@@ -38,11 +45,14 @@ class Route(Generic[P, B]):
     parameters: type[P]
     body: type[B]
     answer: type[Mapping[str, object]]
-    handler: Callable[[Call[P, B]], Awaitable[Mapping[str, object]]]
+    handler: Callable[[Call[P, B]], Awaitable[Mapping[str, object] | Representation]]
     example: Mapping[str, object]
     body_example: Mapping[str, object] | None = None
     roles: frozenset[Role] = EVERY_ROLE
     own_problems: tuple[Kind, ...] = ()
+    media: tuple[str, ...] = ()
+    watermarked: bool = False
+    whole_organisation: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -51,4 +61,5 @@ class Route(Generic[P, B]):
     @property
     def problems(self) -> tuple[Kind, ...]:
         """Every problem that an answer may be."""
-        return (*_ALWAYS, *self.own_problems, *(_WITH_BODY if self.has_body else ()))
+        by_form = (problems.NOT_ACCEPTABLE,) if self.media else ()
+        return (*_ALWAYS, *self.own_problems, *by_form, *(_WITH_BODY if self.has_body else ()))
