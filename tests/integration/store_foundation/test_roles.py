@@ -51,7 +51,7 @@ def as_role(url: str, role: str) -> str:
 
 def expected(role: str, table: str) -> set[str]:
     """The rules of the design, written down a second time."""
-    append_only = table == "audit_log"
+    append_only = table in ("audit_log", "erasures")
     if table == "alembic_version":
         return {"SELECT"}
     if role == WRITER:

@@ -6,12 +6,11 @@ metrics of each request hold its route and never its path or query, which hold i
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 import structlog
@@ -32,6 +31,9 @@ from mixhaul_api.problems import Problem
 from mixhaul_api.representation import JSON, Representation, accepted
 from mixhaul_api.routes import ROUTES, Route
 from mixhaul_api.state import State
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = structlog.get_logger("mixhaul_api.request")
 
@@ -87,8 +89,7 @@ async def _stream(
     except Exception:
         log.exception("a stream was cut off", request_id=request.ctx.request_id)
         # Without its last chunk the answer is seen to be incomplete.
-        if isinstance(request.transport, asyncio.Transport):
-            request.transport.abort()
+        cast("asyncio.Transport", request.transport).abort()
     return None
 
 
