@@ -48,6 +48,8 @@ class FeedFacts:
     last_error: str | None = None
     trouble: Trouble | None = None
     open_gaps: int = 0
+    # Found missing by a comparison with MiX, and not filled yet.
+    missing_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class SyncFacts:
     at: datetime
     succeeded: bool
     error: str | None = None
+    short_lists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

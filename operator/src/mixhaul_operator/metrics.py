@@ -40,6 +40,7 @@ _SUMMED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "upstream_requests_total": ("Calls to MiX by syncs.", ("endpoint", "code")),
     "upstream_retries_total": ("Calls to MiX that syncs tried again.", ("endpoint", "reason")),
     "token_refreshes_total": ("Tokens that syncs asked for.", ("grant", "result")),
+    "sync_short_lists_total": ("Support lists that were too short to be believed.", ("list",)),
 }
 
 

@@ -134,6 +134,7 @@ class Progress:
             whole_runs=await observation.read_whole_runs(self._database),
             requests=await observation.read_requests(self._database, self._wanted_requests()),
             totals=await totals.read(self._database),
+            conflicts=await observation.read_conflicts(self._database),
         )
 
     def _now(self) -> datetime:

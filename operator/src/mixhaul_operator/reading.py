@@ -1,7 +1,7 @@
 """From the database's rows to the facts of one source. Pure.
 
-What a feed's last error comes down to is read from its sentence, since that is what the database keeps; a test holds
-every error class of the client against it.
+What a feed's last error comes down to is told by the name of its class; a test holds every error class of the client
+against it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from mixhaul_operator.facts import (
 )
 from mixhaul_operator.secret_state import login_digest
 from mixhaul_source.model import MixSourceSpec
-from mixhaul_store.observation import LoginState, RequestState, WholeRun
+from mixhaul_store.observation import Conflict, LoginState, RequestState, WholeRun
 from mixhaul_store.progress import FeedProgress
 from mixhaul_store.totals import Total
 
-_IN_SENTENCE: Final = (
-    ("answered 429", Trouble.THROTTLED),
-    ("may not see", Trouble.FORBIDDEN),
-    ("server refused the", Trouble.REFUSED_LOGIN),
-    ("refuses the feed token", Trouble.TOKEN_EXPIRED),
-    ("answer can't be used", Trouble.PAGE),
-    ("refuses the request", Trouble.PAGE),
-)
+_OF_KIND: Final = {
+    "Throttled": Trouble.THROTTLED,
+    "OrganisationForbidden": Trouble.FORBIDDEN,
+    "CredentialsRejected": Trouble.REFUSED_LOGIN,
+    "ClientRejected": Trouble.REFUSED_LOGIN,
+    "TokenExpired": Trouble.TOKEN_EXPIRED,
+    "PageInvalid": Trouble.PAGE,
+    "RequestRejected": Trouble.PAGE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Snapshot:
     whole_runs: Mapping[str, WholeRun] = field(default_factory=dict)
     requests: Mapping[str, Mapping[str, RequestFacts]] = field(default_factory=dict)
     totals: Sequence[Total] = ()
+    conflicts: Sequence[Conflict] = ()
 
 
 def snapshot(
@@ -59,6 +61,7 @@ def snapshot(
     whole_runs: Sequence[WholeRun],
     requests: Sequence[RequestState],
     totals: Sequence[Total],
+    conflicts: Sequence[Conflict] = (),
 ) -> Snapshot:
     """Arrange what was read. User names are kept as hashes only."""
     feeds: dict[str, list[FeedProgress]] = {}
@@ -81,6 +84,7 @@ def snapshot(
         whole_runs={each.source: each for each in whole_runs},
         requests=answers,
         totals=tuple(totals),
+        conflicts=tuple(conflicts),
     )
 
 
@@ -89,7 +93,16 @@ def facts_of(found: Snapshot, *, key: str, spec: MixSourceSpec, login: str | Non
     wanted = frozenset(spec.organisation_ids)
     rows = [row for row in found.feeds.get(key, ()) if not wanted or row.organisation in wanted]
     urls = spec.endpoint.urls
-    owners = [(wanted_id, found.owners.get((urls.api, wanted_id))) for wanted_id in sorted(wanted)]
+    # What the workers met; of those that the spec names nobody needs to have met anything.
+    claims = {
+        each.organisation: Claim(Organisation(each.organisation, each.name), each.owner)
+        for each in found.conflicts
+        if each.source == key and each.api_url == urls.api and (not wanted or each.organisation in wanted)
+    }
+    for number in wanted:
+        owner = found.owners.get((urls.api, number))
+        if owner is not None and owner.source != key:
+            claims[number] = Claim(Organisation(number, owner.name), owner.source)
     state = found.logins.get((urls.identity, login)) if login is not None else None
     return SourceFacts(
         feeds=tuple(_feed(row, now=found.at) for row in rows),
@@ -97,20 +110,14 @@ def facts_of(found: Snapshot, *, key: str, spec: MixSourceSpec, login: str | Non
         login=LoginFacts()
         if state is None
         else LoginFacts(accepted=state.accepted, refused_at=state.refused_at, refused_error=state.refused_error),
-        claims=tuple(
-            Claim(Organisation(wanted_id, row.name), row.source)
-            for wanted_id, row in owners
-            if row is not None and row.source != key
-        ),
+        claims=tuple(claims[number] for number in sorted(claims)),
         requests=found.requests.get(key, {}),
     )
 
 
-def trouble_of(error: str | None) -> Trouble | None:
-    """What the sentence of an error comes down to."""
-    if not error:
-        return None
-    return next((trouble for words, trouble in _IN_SENTENCE if words in error), Trouble.UPSTREAM)
+def trouble_of(kind: str | None) -> Trouble | None:
+    """What an error of the client's class of this name comes down to."""
+    return None if kind is None else _OF_KIND.get(kind, Trouble.UPSTREAM)
 
 
 def position(row: FeedProgress, *, now: datetime) -> datetime | None:
@@ -134,8 +141,9 @@ def _feed(row: FeedProgress, *, now: datetime) -> FeedFacts:
         has_more=row.has_more,
         consecutive_errors=row.consecutive_errors,
         last_error=row.last_error if row.consecutive_errors else None,
-        trouble=trouble_of(row.last_error) if row.consecutive_errors else None,
+        trouble=trouble_of(row.last_error_kind) if row.consecutive_errors else None,
         open_gaps=row.open_gaps,
+        missing_events=row.missing_events,
     )
 
 
@@ -147,6 +155,7 @@ def _syncs(rows: Sequence[FeedProgress], whole: WholeRun | None) -> list[SyncFac
             at=row.last_sync_at,
             succeeded=row.last_sync_result == "succeeded",
             error=row.last_sync_error,
+            short_lists=tuple(row.short_lists),
         )
         for row in rows
         if row.last_sync_at is not None

@@ -25,6 +25,8 @@ EMPTY = "; ".join(
         "leader_epochs",
         "work_requests",
         "sync_runs",
+        "organisation_conflicts",
+        "upstream_totals",
     )
 )
 

@@ -30,7 +30,7 @@ async def reseed(haul: Haul, since: datetime | None, until: datetime | None, cau
 
 async def record_error(haul: Haul, error: str) -> None:
     await cursors.record_poll_error(
-        haul.database, epoch=haul.epoch, organisation_id=haul.organisation_id, feed=FEED, error=error
+        haul.database, epoch=haul.epoch, organisation_id=haul.organisation_id, feed=FEED, error=error, kind="Throttled"
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mixhaul_store import organisations
+from mixhaul_store import observation, organisations
 from mixhaul_store.database import Database
 from mixhaul_store.errors import OrganisationClaimed
 from mixhaul_store.organisations import Organisation
@@ -60,3 +60,29 @@ async def test_names_are_kept_until_told_otherwise(database: Database) -> None:
     assert await claim(database, "a/one", name="Transportadora São João") == named
     assert await watermark(database) == mark + 1
     assert (await claim(database, "a/one", name="nul\0")).name == "nul�"
+
+
+async def conflicts(database: Database) -> list[tuple[str, int, str]]:
+    found = await observation.read_conflicts(database)
+    return [(one.source, one.organisation, one.owner) for one in found]
+
+
+async def test_a_conflict_is_written_down_until_it_is_gone(database: Database) -> None:
+    await claim(database, "a/one", external_id=1)
+    await claim(database, "a/one", external_id=2)
+    for external_id in (1, 2, 1):
+        with pytest.raises(OrganisationClaimed):
+            await claim(database, "a/two", external_id=external_id)
+    assert await conflicts(database) == [("a/two", 1, "a/one"), ("a/two", 2, "a/one")]
+    await organisations.forget_conflicts(database, "a/one", api_url=EU, wanted=[])
+    await organisations.forget_conflicts(database, "a/two", api_url=f"{EU}/", wanted=[1])
+    assert await conflicts(database) == [("a/two", 1, "a/one")]
+    async with database.connection() as connection:
+        await connection.execute("UPDATE organisations SET source = 'a/three' WHERE external_id = 1")
+        assert await conflicts(database) == [("a/two", 1, "a/three")]
+        await connection.execute("DELETE FROM organisations WHERE external_id = 1")
+    assert await conflicts(database) == []
+    await claim(database, "a/two", external_id=1)
+    async with database.connection() as connection:
+        row = await (await connection.execute("SELECT count(*) FROM organisation_conflicts")).fetchone()
+    assert row == (0,)

@@ -107,49 +107,73 @@ async def test_only_what_differs_is_rewritten_and_all_that_is_listed_was_seen(ha
     await drivers(haul, named(1, 2, 3))
     mark = await haul.watermark()
     rows = [*named(1, 2), Driver(external_id=3, name="Ana"), *named(4)]
-    assert await drivers(haul, rows, at=NOON + DAY) == UpsertResult(1, 1, 2, 0, suspicious=False)
+    assert await drivers(haul, rows, at=NOON + DAY) == UpsertResult(1, 1, 2, 0)
     assert await haul.watermark() == mark + 1
     seen = await haul.rows("SELECT first_seen_at, last_seen_at FROM drivers ORDER BY external_id")
     assert [row["last_seen_at"] for row in seen] == [NOON + DAY] * 4
     assert [row["first_seen_at"] for row in seen] == [NOON] * 3 + [NOON + DAY]
-    assert await drivers(haul, rows, at=NOON + 2 * DAY) == UpsertResult(0, 0, 4, 0, suspicious=False)
+    assert await drivers(haul, rows, at=NOON + 2 * DAY) == UpsertResult(0, 0, 4, 0)
     assert await haul.watermark() == mark + 1
 
 
 async def test_a_row_that_is_listed_no_more_is_marked_and_one_that_comes_back_is_not(haul: Haul) -> None:
     await drivers(haul, named(1, 2, 3))
     mark = await haul.watermark()
-    assert await drivers(haul, named(1, 2), at=NOON + DAY) == UpsertResult(0, 0, 2, 1, suspicious=False)
+    assert await drivers(haul, named(1, 2), at=NOON + DAY) == UpsertResult(0, 0, 2, 1)
     gone = await haul.row("SELECT * FROM drivers WHERE removed_at IS NOT NULL")
     assert (gone["external_id"], gone["removed_at"], gone["last_seen_at"]) == (3, NOON + DAY, NOON)
-    assert await drivers(haul, named(1, 2), at=NOON + 2 * DAY) == UpsertResult(0, 0, 2, 0, suspicious=False)
+    assert await drivers(haul, named(1, 2), at=NOON + 2 * DAY) == UpsertResult(0, 0, 2, 0)
     assert (await haul.row("SELECT * FROM drivers WHERE removed_at IS NOT NULL"))["removed_at"] == NOON + DAY
-    assert await drivers(haul, named(1, 2, 3), at=NOON + 3 * DAY) == UpsertResult(0, 1, 2, 0, suspicious=False)
+    assert await drivers(haul, named(1, 2, 3), at=NOON + 3 * DAY) == UpsertResult(0, 1, 2, 0)
     assert (await present(haul), await haul.watermark()) == ([1, 2, 3], mark + 2)
 
 
 @pytest.mark.parametrize(
-    ("listed", "left", "suspicious"),
-    [([], 10, True), ([1, 2, 3, 4], 10, True), ([1, 2, 3, 4, 5], 5, False), ([11, 12], 12, True)],
-    ids=["empty", "short", "half", "short and new"],
+    ("listed", "left", "doubted"),
+    [([], 10, 10), ([1, 2, 3, 4], 10, 10), ([1, 2, 3, 4, 5], 5, None), ([11, 12], 12, 10)],
+    ids=["empty", "short", "a handful fewer", "short and new"],
 )
-async def test_a_short_list_wipes_nothing(haul: Haul, listed: list[int], left: int, suspicious: bool) -> None:
+async def test_a_short_list_wipes_nothing(haul: Haul, listed: list[int], left: int, doubted: int | None) -> None:
     await drivers(haul, named(*range(1, 11)))
     result = await drivers(haul, named(*listed), at=NOON + DAY)
-    assert result.suspicious == suspicious
-    assert len(await present(haul)) == left
+    assert (result.doubted, len(await present(haul))) == (doubted, left)
 
 
-@pytest.mark.parametrize(
-    ("listed", "known", "plausible"), [(0, 0, True), (5, 0, True), (0, 1, False), (1, 2, True), (49, 100, False)]
-)
-def test_what_is_plausible(listed: int, known: int, plausible: bool) -> None:
-    assert support.is_plausible(listed, known) == plausible
+async def books(haul: Haul) -> tuple[int, int | None]:
+    row = await haul.row("SELECT good_rows, short_rows FROM support_lists WHERE list = 'drivers'")
+    return row["good_rows"], row["short_rows"]
+
+
+async def test_a_short_list_that_comes_a_second_time_is_believed(haul: Haul) -> None:
+    await drivers(haul, named(*range(1, 21)))
+    assert (await drivers(haul, named(1, 2), at=NOON + DAY)).doubted == 20
+    assert await books(haul) == (20, 2)
+    # Number 1 was in the first short list: only what both lack is gone.
+    mark = await haul.watermark()
+    assert await drivers(haul, named(2, 3), at=NOON + 2 * DAY) == UpsertResult(0, 0, 2, 17)
+    assert (await present(haul), await books(haul), await haul.watermark()) == ([1, 2, 3], (2, None), mark + 1)
+    assert await drivers(haul, named(2, 3), at=NOON + 3 * DAY) == UpsertResult(0, 0, 2, 1)
+
+
+async def test_two_short_lists_of_other_lengths_are_two_doubts(haul: Haul) -> None:
+    await drivers(haul, named(*range(1, 101)))
+    for day, length in enumerate((0, 60, 30, 20), start=1):
+        result = await drivers(haul, named(*range(1, length + 1)), at=NOON + day * DAY)
+        assert result.doubted == (None if length == 20 else 100)
+    assert await present(haul) == [*range(1, 31)]
+
+
+async def test_a_good_list_ends_the_doubt(haul: Haul) -> None:
+    await drivers(haul, named(*range(1, 21)))
+    await drivers(haul, [], at=NOON + DAY)
+    await drivers(haul, named(*range(1, 20)), at=NOON + 2 * DAY)
+    assert await books(haul) == (19, None)
+    assert (await drivers(haul, [], at=NOON + 3 * DAY)).doubted == 19
 
 
 async def test_the_same_id_twice_counts_once(haul: Haul) -> None:
     result = await drivers(haul, [*named(1, name="a"), *named(1, name="b")])
-    assert result == UpsertResult(1, 0, 0, 0, suspicious=False)
+    assert result == UpsertResult(1, 0, 0, 0)
     assert (await haul.row("SELECT name FROM drivers"))["name"] == "b"
 
 

@@ -119,6 +119,17 @@ def test_credentials(given: Subject, reason: Reason, words: str) -> None:
             Reason.ORGANISATION_CLAIMED,
             "Organisation 101 (Frota Sul) is hauled by MixSource fleet/b, which claimed it first; fleet/a goes on",
         ),
+        case(
+            "a short list",
+            subject(well(syncs=(run(short_lists=("drivers: 0 of 41", "sites: 1 of 9")),))),
+            Reason.SHORT_LIST,
+            "before: drivers: 0 of 41 rows of organisation 101 (Frota Sul) and sites: 1 of 9 rows of organisation 101",
+        ),
+        case(
+            "a short list of a run that failed",
+            subject(well(syncs=(run(short_lists=("drivers: 0 of 41",), succeeded=False, error="no"),))),
+            Reason.SYNC_FAILED,
+        ),
     ],
 )
 def test_synced(given: Subject, reason: Reason, words: str) -> None:
@@ -197,6 +208,7 @@ def test_fresh(given: Subject, reason: Reason, words: str) -> None:
         case("behind", subject(well(feeds=(feed(TWO, has_more=True, lag=HOUR),))), Reason.MORE_ITEMS, "102"),
         case("never said so", subject(well(feeds=(feed(has_more=True, caught_up_at=None),))), Reason.MORE_ITEMS),
         case("a gap", subject(well(feeds=(feed(open_gaps=2),))), Reason.GAP_OPEN, "101"),
+        case("missing", subject(well(feeds=(feed(missing_events=2),))), Reason.EVENTS_MISSING, "organisation 101"),
     ],
 )
 def test_caught_up(given: Subject, reason: Reason, words: str) -> None:

@@ -14,7 +14,7 @@ from mixhaul_operator.metrics import SourceCollector
 from mixhaul_operator.reading import Snapshot, facts_of, position, snapshot, trouble_of
 from mixhaul_operator.schedule import Calendar, Times, times
 from mixhaul_operator.secret_state import login_digest
-from mixhaul_store.observation import LoginState, RequestState, WholeRun
+from mixhaul_store.observation import Conflict, LoginState, RequestState, WholeRun
 from mixhaul_store.progress import FeedProgress
 from mixhaul_store.totals import Total
 from support.operator_inputs import NOW, source, spec_of
@@ -69,6 +69,26 @@ def test_a_claim_is_of_the_same_data_centre() -> None:
     assert facts_of(found, key="fleet/a", spec=spec_of(), login=None).claims == (
         Claim(Organisation(101, "Frota Sul"), "fleet/b"),
     )
+
+
+def test_claims_that_the_workers_met_count_where_the_spec_names_none() -> None:
+    met = [
+        Conflict("fleet/a", API, 7, "Frota Sul", "fleet/b"),
+        Conflict("fleet/a", "https://integrate.uat.mixtelematics.com", 8, None, "fleet/b"),
+        Conflict("fleet/c", API, 7, "Frota Sul", "fleet/b"),
+    ]
+    found = reading(row(101), conflicts=met)
+    every = facts_of(found, key="fleet/a", spec=spec_of(organisationIDs=[]), login=None)
+    assert every.claims == (Claim(Organisation(7, "Frota Sul"), "fleet/b"),)
+    assert facts_of(found, key="fleet/a", spec=spec_of(organisationIDs=["101"]), login=None).claims == ()
+
+
+def test_what_else_a_row_says() -> None:
+    found = facts_of(
+        reading(row(short_lists=["sites: 0 of 9"], missing_events=3)), key="fleet/a", spec=spec_of(), login=None
+    )
+    assert [each.short_lists for each in found.syncs] == [("sites: 0 of 9",)]
+    assert [each.missing_events for each in found.feeds] == [3]
 
 
 def test_a_login_is_found_by_url_client_and_user() -> None:
@@ -142,7 +162,7 @@ HOST = {"host": "mix.example"}
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_what_an_error_comes_down_to(error: mix.MixError, trouble: Trouble) -> None:
-    assert trouble_of(str(error)) is trouble
+    assert trouble_of(type(error).__name__) is trouble
 
 
 def test_no_error_is_no_trouble() -> None:

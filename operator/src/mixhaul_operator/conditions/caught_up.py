@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mixhaul_operator.conditions.finding import Finding, Subject, finding
 from mixhaul_operator.conditions.wording import listed
-from mixhaul_operator.facts import FeedFacts, Known
+from mixhaul_operator.facts import FeedFacts, Known, Organisation
 from mixhaul_source.conditions import ConditionType, Reason
 
 _TYPE = ConditionType.CAUGHT_UP
@@ -27,7 +27,14 @@ def caught_up(subject: Subject) -> Finding | None:
         return finding(_TYPE, Reason.MORE_ITEMS, f"More is to be read for {listed(behind)}.")
     if gaps := [feed.organisation for feed in feeds if feed.open_gaps]:
         return finding(_TYPE, Reason.GAP_OPEN, f"An interval is still being backfilled for {listed(gaps)}.")
+    if missing := [feed.organisation for feed in feeds if feed.missing_events]:
+        return finding(_TYPE, Reason.EVENTS_MISSING, _missing(missing))
     return finding(_TYPE, Reason.NO_MORE_ITEMS)
+
+
+def _missing(organisations: list[Organisation]) -> str:
+    # No number: it changes with each comparison. The metric and `reconciliations` have it.
+    return f"MiX has events of {listed(organisations)} that could not be stored; see the table reconciliations."
 
 
 def _caught_up(subject: Subject, feed: FeedFacts) -> bool:

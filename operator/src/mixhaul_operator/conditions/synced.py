@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from mixhaul_operator.conditions.finding import Finding, Subject, finding
 from mixhaul_operator.conditions.wording import listed, shortened
-from mixhaul_operator.facts import Known, SourceFacts
+from mixhaul_operator.facts import Known, SourceFacts, SyncFacts
 from mixhaul_operator.times import stamp
 from mixhaul_source.conditions import ConditionType, Reason
 
@@ -30,6 +31,8 @@ def synced(subject: Subject) -> Finding | None:
         return finding(_TYPE, Reason.SYNC_OVERDUE, _overdue(subject))
     if success is None:
         return finding(_TYPE, Reason.SYNC_PENDING)
+    if short := [run for run in facts.syncs if run.short_lists]:
+        return finding(_TYPE, Reason.SHORT_LIST, _short(short))
     return finding(_TYPE, Reason.SYNC_SUCCEEDED)
 
 
@@ -47,7 +50,7 @@ def _claimed(subject: Subject, facts: SourceFacts) -> str:
     sentence = listed(claims)
     return (
         f"{sentence[:1].upper()}{sentence[1:]}, which claimed it first; {subject.key} goes on with its others. "
-        "Remove the id from one of them."
+        "List the ids that each is to haul in spec.organisationIDs."
     )
 
 
@@ -67,6 +70,14 @@ def _failure(subject: Subject, facts: SourceFacts) -> str | None:
     organisations = [run.organisation for run in failed if run.organisation is not None]
     where = f" for {listed(organisations)}" if organisations else ""
     return shortened(f"The last sync failed{where}: {worst.error or 'no reason was written down'}")
+
+
+def _short(runs: Sequence[SyncFacts]) -> str:
+    lists = [f"{text} rows of {run.organisation}" for run in runs for text in run.short_lists]
+    return (
+        f"Lists came far shorter than before: {listed(lists)}. Nothing was marked as removed; "
+        "that happens if the next run brings the like."
+    )
 
 
 def _overdue(subject: Subject) -> str:

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     SYNC_PENDING = "SyncPending"
     SYNC_FAILED = "SyncFailed"
     SYNC_OVERDUE = "SyncOverdue"
+    SHORT_LIST = "ShortList"
     ORGANISATION_CLAIMED = "OrganisationClaimed"
     # Fresh, CaughtUp
     WITHIN_LIMIT = "WithinLimit"
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     NO_MORE_ITEMS = "NoMoreItems"
     MORE_ITEMS = "MoreItems"
     GAP_OPEN = "GapOpen"
+    EVENTS_MISSING = "EventsMissing"
     # any of them
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     SCHEMA_TOO_OLD = "SchemaTooOld"
@@ -164,6 +166,11 @@ CONDITIONS: Final[dict[ConditionType, Described]] = {
         "Drivers, vehicles, event types and sites were fetched when they were due.",
         {
             Reason.SYNC_SUCCEEDED: Meaning("True", "The last run ended well."),
+            Reason.SHORT_LIST: Meaning(
+                "True",
+                "The last run ended well, but a list was empty or far shorter than before: nothing is marked as "
+                "removed until such a list has come a second time.",
+            ),
             Reason.SYNC_FAILED: Meaning("False", "The last run failed; the message has its reason."),
             Reason.SYNC_OVERDUE: Meaning("False", "Two full runs were missed."),
             Reason.ORGANISATION_CLAIMED: Meaning(
@@ -188,11 +195,15 @@ CONDITIONS: Final[dict[ConditionType, Described]] = {
         },
     ),
     ConditionType.CAUGHT_UP: Described(
-        "Nothing is left to fetch: every feed said that there is no more, and no gap is open.",
+        "Nothing is left to fetch: every feed said that there is no more, no gap is open, and nothing is missing of "
+        "the days that were compared with MiX.",
         {
             Reason.NO_MORE_ITEMS: Meaning("True", "Every feed said that there is no more."),
             Reason.MORE_ITEMS: Meaning("False", "A feed has more than was read so far."),
             Reason.GAP_OPEN: Meaning("False", "An interval is still being backfilled."),
+            Reason.EVENTS_MISSING: Meaning(
+                "False", "MiX has events that are not stored, and they could not be filled yet."
+            ),
             Reason.SUSPENDED: _SUSPENDED,
             **_unknown((Reason.NOT_POLLED, "The feed was not read yet.")),
         },

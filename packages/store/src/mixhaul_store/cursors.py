@@ -66,16 +66,21 @@ def after_page(cursor: Cursor, *, token: str, has_more: bool, at: datetime) -> C
     )
 
 
-async def record_poll_error(db: Database, *, epoch: Epoch, organisation_id: int, feed: str, error: str) -> None:
-    """Count an attempt that brought no page. Raises `StaleEpoch` where another process leads."""
+async def record_poll_error(
+    db: Database, *, epoch: Epoch, organisation_id: int, feed: str, error: str, kind: str
+) -> None:
+    """Count an attempt that brought no page. `kind` is the error's class, which programs go by. Raises `StaleEpoch`
+    where another process leads."""
     async with db.transaction() as conn:
         await assert_epoch(conn, epoch)
         await conn.execute(
-            "INSERT INTO etl_control AS c (organisation_id, feed, consecutive_errors, last_error, last_error_at)"
-            " VALUES (%s, %s, 1, %s, clock_timestamp())"
+            "INSERT INTO etl_control AS c"
+            " (organisation_id, feed, consecutive_errors, last_error, last_error_kind, last_error_at)"
+            " VALUES (%s, %s, 1, %s, %s, clock_timestamp())"
             " ON CONFLICT (organisation_id, feed) DO UPDATE SET consecutive_errors = c.consecutive_errors + 1,"
-            " last_error = excluded.last_error, last_error_at = excluded.last_error_at, updated_at = clock_timestamp()",
-            (organisation_id, feed, error.replace("\0", "\ufffd")[:_LONGEST_ERROR]),
+            " last_error = excluded.last_error, last_error_kind = excluded.last_error_kind,"
+            " last_error_at = excluded.last_error_at, updated_at = clock_timestamp()",
+            (organisation_id, feed, error.replace("\0", "\ufffd")[:_LONGEST_ERROR], kind),
         )
 
 

@@ -47,6 +47,30 @@ class RequestState:
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An organisation that a source wants and another one, the owner, has."""
+
+    source: str
+    api_url: str
+    organisation: int
+    name: str | None
+    owner: str
+
+
+async def read_conflicts(db: Database) -> list[Conflict]:
+    """Those of all sources, with the owner of now."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT c.source, c.api_url, c.external_id, o.name, o.source
+              FROM organisation_conflicts c JOIN organisations o USING (api_url, external_id)
+             WHERE o.source <> c.source ORDER BY c.source, c.external_id
+            """
+        )
+        return [Conflict(*row) for row in await cursor.fetchall()]
+
+
 async def read_logins(db: Database) -> list[LoginState]:
     """Every login that was ever tried. A refusal lasts for an hour, which tells when it was."""
     async with db.connection() as connection:

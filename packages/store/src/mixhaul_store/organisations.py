@@ -1,16 +1,24 @@
 """Which organisations are hauled, and by which source. The first source that claims one owns it.
 
-Nothing here gives an organisation up again.
+A source that wants one which another has is written down, for the operator to say so. Nothing here gives an
+organisation up again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mixhaul_store.database import Database
 from mixhaul_store.errors import OrganisationClaimed
 
 _COLUMNS = "id, external_id, name, time_zone, source, api_url"
+
+
+_CONFLICT = """
+INSERT INTO organisation_conflicts (api_url, external_id, source) VALUES (%s, %s, %s)
+ON CONFLICT (api_url, external_id, source) DO UPDATE SET last_seen_at = clock_timestamp()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,8 @@ async def claim(
 ) -> Organisation:
     """Claim an organisation for a source, or find it claimed by this very source; `OrganisationClaimed` otherwise.
 
-    A name or a time zone that is given replaces the one that is known; None leaves it.
+    A name or a time zone that is given replaces the one that is known; None leaves it. A conflict is written down, and
+    forgotten with the claim that succeeds.
     """
     url = api_url.rstrip("/")
     async with db.connection() as conn:
@@ -52,12 +61,27 @@ async def claim(
         )
         row = await cursor.fetchone()
         if row is not None:
+            await conn.execute(
+                "DELETE FROM organisation_conflicts WHERE api_url = %s AND external_id = %s AND source = %s",
+                (url, external_id, source),
+            )
             return Organisation(*row)
+        await conn.execute(_CONFLICT, (url, external_id, source))
         cursor = await conn.execute(
             "SELECT source FROM organisations WHERE api_url = %s AND external_id = %s", (url, external_id)
         )
         owner = await cursor.fetchone()
     raise OrganisationClaimed(owner[0] if owner else "another", external_id, url)
+
+
+async def forget_conflicts(db: Database, source: str, *, api_url: str, wanted: Collection[int]) -> None:
+    """Forget the conflicts of a source about organisations that it does not want any more."""
+    async with db.connection() as conn:
+        await conn.execute(
+            "DELETE FROM organisation_conflicts"
+            " WHERE source = %s AND NOT (api_url = %s AND external_id = ANY(%s::bigint[]))",
+            (source, api_url.rstrip("/"), list(wanted)),
+        )
 
 
 async def by_source(db: Database, source: str) -> list[Organisation]:

@@ -43,7 +43,7 @@ UPDATE etl_control
    SET last_successful_sincetoken = %(token)s, token_received_at = %(at)s, has_more_items = %(more)s,
        last_poll_at = %(at)s, last_data_at = CASE WHEN %(data)s THEN %(at)s ELSE last_data_at END,
        caught_up_at = CASE WHEN %(more)s THEN caught_up_at ELSE %(at)s END,
-       consecutive_errors = 0, last_error = NULL, updated_at = clock_timestamp()
+       consecutive_errors = 0, last_error = NULL, last_error_kind = NULL, updated_at = clock_timestamp()
  WHERE organisation_id = %(organisation)s AND feed = %(feed)s
    AND last_successful_sincetoken IS NOT DISTINCT FROM %(expected)s
 """

@@ -1,8 +1,7 @@
 """Support data: drivers, vehicles, event types and sites, upserted as whole lists in one transaction each.
 
-A row that MiX no longer lists is kept and gets `removed_at`, but only where the list is plausible: one that is empty or
-less than half as long as what is known marks nothing. Only rows that differ are rewritten. A NUL in a text becomes
-U+FFFD: support data is not byte-exact.
+A row that MiX no longer lists is kept and gets `removed_at`, but only where the list is believed (`plausibility`). Only
+rows that differ are rewritten. A NUL in a text becomes U+FFFD: support data is not byte-exact.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from psycopg import AsyncConnection
 
 from mixhaul_store.classification import propose
 from mixhaul_store.pages import LOCK_ORGANISATION
-
-# Fewer than this share of the rows that are known: not believed.
-PLAUSIBLE_SHARE: Final = 0.5
+from mixhaul_store.plausibility import History, Verdict, judge
 
 # A NUL in JSON text: an escape whose own backslash is not escaped.
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -96,18 +93,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
-    """Rows by what happened to them. `suspicious`: a list too short to be believed, so nothing was marked removed."""
+    """Rows by what happened to them. `doubted`: the length of the last good list, where this one is too short to be
+    believed, so that nothing was marked removed."""
 
     inserted: int
     updated: int
     unchanged: int
     removed: int
-    suspicious: bool
-
-
-def is_plausible(listed: int, known: int) -> bool:
-    """Whether rows that a list of this length lacks are really gone."""
-    return known == 0 or (listed > 0 and listed >= known * PLAUSIBLE_SHARE)
+    doubted: int | None = None
 
 
 async def upsert_drivers(
@@ -138,7 +131,10 @@ async def upsert_event_types(
     values = []
     for row in rows:
         proposal = propose(row.description)
-        values.append(_values(row) | {"family": proposal.family, "is_infraction": proposal.is_infraction})
+        values.append(
+            _values(row)
+            | {"family": proposal.family, "is_infraction": proposal.is_infraction, "severity": proposal.severity}
+        )
     return await _upsert(conn, "event_types", organisation_id, values, seen_at=seen_at)
 
 
@@ -150,15 +146,18 @@ _PROPOSED: Final = (
 )
 
 
+_PROPOSALS: Final = ("family", "is_infraction", "severity")
+
+
 def _assignment(column: str) -> str:
-    return _PROPOSED.format(column=column) if column in ("family", "is_infraction") else f"excluded.{column}"
+    return _PROPOSED.format(column=column) if column in _PROPOSALS else f"excluded.{column}"
 
 
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "drivers": tuple(each.name for each in fields(Driver)),
     "vehicles": tuple(each.name for each in fields(Vehicle)),
     "sites": tuple(each.name for each in fields(Site)),
-    "event_types": (*(each.name for each in fields(EventType)), "family", "is_infraction"),
+    "event_types": (*(each.name for each in fields(EventType)), *_PROPOSALS),
 }
 
 
@@ -214,14 +213,22 @@ async def _upsert(
             " WHERE organisation_id = %(organisation)s AND external_id = ANY(%(ids)s) AND last_seen_at < %(seen)s",
             values,
         )
-        removed, plausible = 0, is_plausible(listed, known)
-        if plausible:
+        removed = 0
+        history, short_at = await _history(conn, organisation_id, table, known=known)
+        verdict, good = judge(listed, history), history.good_rows
+        if verdict is not Verdict.DOUBTED:
             cursor = await conn.execute(
                 f"UPDATE {table} SET removed_at = %(seen)s WHERE organisation_id = %(organisation)s"
-                " AND removed_at IS NULL AND NOT external_id = ANY(%(ids)s)",
-                values,
+                " AND removed_at IS NULL AND NOT external_id = ANY(%(ids)s)"
+                # A row of the first short list was there after the last good one: it was not missed twice.
+                " AND (%(short_at)s::timestamptz IS NULL OR last_seen_at < %(short_at)s)",
+                values | {"short_at": short_at if verdict is Verdict.CONFIRMED else None},
             )
             removed = cursor.rowcount
+        await conn.execute(
+            _REMEMBER_DOUBT if verdict is Verdict.DOUBTED else _REMEMBER_GOOD,
+            {"organisation": organisation_id, "list": table, "rows": listed, "good": good, "at": seen_at},
+        )
         if inserted or updated or removed:
             await conn.execute("UPDATE organisations SET watermark = watermark + 1 WHERE id = %s", (organisation_id,))
     return UpsertResult(
@@ -229,8 +236,33 @@ async def _upsert(
         updated=updated,
         unchanged=listed - inserted - updated,
         removed=removed,
-        suspicious=not plausible,
+        doubted=good if verdict is Verdict.DOUBTED else None,
     )
+
+
+_REMEMBER_GOOD: Final = """
+INSERT INTO support_lists (organisation_id, list, good_rows, good_at)
+VALUES (%(organisation)s, %(list)s, %(rows)s, %(at)s)
+ON CONFLICT (organisation_id, list) DO UPDATE
+   SET good_rows = excluded.good_rows, good_at = excluded.good_at, short_rows = NULL, short_at = NULL
+"""
+_REMEMBER_DOUBT: Final = """
+INSERT INTO support_lists (organisation_id, list, good_rows, good_at, short_rows, short_at)
+VALUES (%(organisation)s, %(list)s, %(good)s, %(at)s, %(rows)s, %(at)s)
+ON CONFLICT (organisation_id, list) DO UPDATE SET short_rows = excluded.short_rows, short_at = excluded.short_at
+"""
+
+
+async def _history(
+    conn: AsyncConnection[Any], organisation_id: int, table: str, *, known: int
+) -> tuple[History, datetime | None]:
+    """How long the list was before, and when a short one came; where nobody wrote that down, what is known counts."""
+    cursor = await conn.execute(
+        "SELECT good_rows, short_rows, short_at FROM support_lists WHERE organisation_id = %s AND list = %s",
+        (organisation_id, table),
+    )
+    row = await cursor.fetchone()
+    return (History(known), None) if row is None else (History(row[0], row[1]), row[2])
 
 
 def _values(row: Driver | Vehicle | EventType | Site) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A sync adds to them, a process that lives exports them (the operator). Which cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,21 @@ class Total:
     metric: str
     labels: dict[str, str]
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """By how much a counter of a source has grown."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: float = 1.0
+
+
+async def add_all(connection: AsyncConnection[Any], *, source: str, counts: Iterable[Count]) -> None:
+    """Add to several counters of one source, in one order whoever does it: two processes may do so at once."""
+    for one in sorted(counts, key=lambda count: (count.metric, _text(count.labels))):
+        await add(connection, source=source, metric=one.metric, labels=one.labels, value=one.value)
 
 
 async def add(

@@ -19,6 +19,7 @@ from mixhaul_ingestor.ending import Ending, pause, unless
 from mixhaul_ingestor.errors import Interrupted
 from mixhaul_ingestor.garbage import collect_seldom
 from mixhaul_ingestor.leadership import Anybody, Candidacy, Leadership
+from mixhaul_ingestor.ledger import CallLedger
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.source_set import FixedSources, SourceSet
 from mixhaul_ingestor.standalone import cipher, database_url
@@ -111,14 +112,14 @@ async def stream(
 
 async def sync(settings: IngestorSettings, sources: Sequence[Source]) -> None:
     """Sync each source once; raises the first cause where something failed."""
-    clock = SystemClock()
+    clock, ledger = SystemClock(), CallLedger()
     set_build_info("sync")
     stop = stop_event(within_seconds=END_WITHIN_SECONDS)
     async with _opened(settings, connections=4) as wiring:
         await _schema(wiring.database, stop)
         try:
             outcomes = [
-                await unless(stop, sync_source(source, wiring=wiring, reason="sync", clock=clock))
+                await unless(stop, sync_source(source, wiring=wiring, reason="sync", clock=clock, ledger=ledger))
                 for source in sources
                 if not source.spec.suspend
             ]

@@ -316,6 +316,7 @@ class Feed:
                 organisation_id=self._organisation.id,
                 feed=self._options.feed,
                 error=str(error),
+                kind=type(error).__name__,
             )
         except StaleEpoch:
             metrics.FENCED_WRITES.inc()

@@ -107,8 +107,20 @@ class SourceRunner:
             self._log.log(30 if transient else 40, "organisations can't be found", error=str(error))
             return False
         if complete:
+            await self._forget_conflicts({external_id for external_id, _, _ in wanted})
             self._view.error, self._view.terminal, self._view.organisations_known = None, None, True
         return complete
+
+    async def _forget_conflicts(self, wanted: set[int]) -> None:
+        """Those about organisations that the source does not want any more."""
+        for external_id in self._view.conflicts.keys() - wanted:
+            del self._view.conflicts[external_id]
+        try:
+            await organisations.forget_conflicts(
+                self._wiring.database, self._source.key, api_url=self._source.api_url, wanted=wanted
+            )
+        except StoreError as error:
+            self._log.warning("conflicts that are gone could not be forgotten", error=str(error))
 
     async def _known(self) -> tuple[list[Wanted], bool]:
         """Those that the source has claimed before; there may be more."""

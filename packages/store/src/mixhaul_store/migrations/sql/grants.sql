@@ -11,7 +11,8 @@ DECLARE
     append_only name[] := ARRAY['audit_log', 'erasures'];
     api_hidden name[] := ARRAY['api_credentials'];
     operator_reads name[] := ARRAY['organisations', 'etl_control', 'gaps', 'sync_runs', 'upstream_totals',
-        'request_budgets', 'request_permits', 'leader_epochs', 'leader_heartbeats', 'work_requests', 'alembic_version'];
+        'request_budgets', 'request_permits', 'leader_epochs', 'leader_heartbeats', 'work_requests', 'reconciliations',
+        'organisation_conflicts', 'alembic_version'];
     role name;
     t name;
 BEGIN
