@@ -14,6 +14,7 @@ from mixhaul_mix import permits, types
 from mixhaul_mix.client import MixClient, Retries
 from mixhaul_mix.errors import (
     AnswerCutShort,
+    AnswerTooLarge,
     ConnectionFailed,
     MixError,
     OrganisationForbidden,
@@ -261,6 +262,26 @@ async def test_history_and_amendments() -> None:
             ("GET", "/api/events/groups/amended/7/from/20260501/to/20260501"),
         ]
         assert b.server.requests[0].body == b'{"EntityIds":[-5,1152921504606846976]}'
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        pytest.param(answer(413, b""), AnswerTooLarge, id="MiX says so"),
+        pytest.param(answer(200, b"[" + b" " * 2000 + b"]"), AnswerTooLarge, id="beyond our bound"),
+        pytest.param(hang(), Timeout, id="no answer in time"),
+        pytest.param(answer(500, b""), ServerError, id="trouble"),
+        pytest.param(answer(400, b""), RequestRejected, id="refused"),
+    ],
+)
+async def test_history_is_one_try_that_says_what_went_wrong(
+    step: Step, error: type[MixError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixhaul_mix.client.MAX_HISTORY_BYTES", 1000)
+    async with bench(step) as b:
+        with pytest.raises(error):
+            await b.client.events_between([1], start=NOON, end=NOON, budget=b.budget)
+        assert len(b.server.requests) == 1
 
 
 async def test_a_list_is_tried_again_each_time_with_a_permit() -> None:

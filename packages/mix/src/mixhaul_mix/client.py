@@ -1,7 +1,8 @@
 """The MiX Integrate client: every call the product makes, each with a permit of a shared budget and a shared login.
 
-`feed_page` is one attempt (and one more after a 401): when to ask again is the caller's decision. The lists retry
-transient errors themselves. The client stores nothing and decides nothing about cursors.
+`feed_page` and `events_between` are one attempt (and one more after a 401): when and with what to ask again is the
+caller's decision. The lists retry transient errors themselves. The client stores nothing and decides nothing about
+cursors.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from msgspec import Raw
 
 from mixhaul_mix import metrics, pages, types
 from mixhaul_mix.errors import (
+    AnswerTooLarge,
     MixError,
     OrganisationForbidden,
     PageInvalid,
@@ -43,6 +45,8 @@ _GOOD: Final = frozenset({200, 204, 206})
 _PASSING: Final = frozenset({408, 425})
 # A list is not waited for longer than this: its caller has better to do.
 MAX_PATIENCE_SECONDS: Final = 120.0
+# History has no pages: a longer list than this is asked for in smaller intervals, lest it fill the memory.
+MAX_HISTORY_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class _Call:
     organisation: int | None = None
     body: Any = None
     feed: bool = False
+    max_body_bytes: int | None = None
 
 
 class MixClient:
@@ -205,15 +210,22 @@ class MixClient:
         entity_type: EntityType = "Asset",
         organisation_id: int | None = None,
     ) -> types.RecordList:
-        """The events of groups, by `entity_type`, with a time between `start` and `end` (at most 7 days apart)."""
+        """The events of groups, by `entity_type`, with a time between `start` and `end` (at most 7 days apart). Whole
+        seconds count.
+
+        Raises AnswerTooLarge or Timeout where a smaller interval may be the answer.
+        """
         call = _Call(
             endpoint="history",
             path=f"api/events/groups/entitytype/{entity_type}/from/{stamp(start)}/to/{stamp(end)}",
             deadline_seconds=self._timeouts.history,
             organisation=organisation_id,
             body={"EntityIds": list(entity_ids)},
+            max_body_bytes=MAX_HISTORY_BYTES,
         )
-        return await self._records(call, budget)
+        answer, observed_at = await self._attempt(call, budget)
+        _check_status(answer, call)
+        return types.RecordList(answer.body, pages.records(answer), observed_at)
 
     async def amendments(
         self, organisation_id: int, *, start: datetime, end: datetime, budget: Budget
@@ -225,9 +237,6 @@ class MixClient:
             deadline_seconds=self._timeouts.history,
             organisation=organisation_id,
         )
-        return await self._records(call, budget)
-
-    async def _records(self, call: _Call, budget: Budget) -> types.RecordList:
         return await self._listed(
             call, budget, lambda answer, at: types.RecordList(answer.body, pages.records(answer), at)
         )
@@ -317,6 +326,7 @@ class MixClient:
                         self._request(call, access),
                         deadline_seconds=call.deadline_seconds,
                         before_send=held.renew_if_late,
+                        max_body_bytes=call.max_body_bytes,
                     )
                 except MixError as error:
                     if not error.sent:
@@ -354,6 +364,8 @@ def _check_status(answer: Answer, call: _Call) -> None:
         raise OrganisationForbidden(call.organisation)
     if status == 429:
         raise Throttled(retry_after_seconds=pages.retry_after_seconds(answer))
+    if status == 413:
+        raise AnswerTooLarge("MiX has more for it than it gives at once (status 413)")
     if status >= 500 or status in _PASSING:
         raise ServerError(status, retry_after_seconds=pages.retry_after_seconds(answer))
     if 400 <= status < 500:

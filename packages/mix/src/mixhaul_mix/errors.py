@@ -7,7 +7,8 @@
      |   +- AnswerCutShort        the answer began and did not end: reset, short body, broken chunk or gzip
      |   +- ServerError           5xx, 408, 425
      |   +- Throttled             429
-     |   +- PageInvalid           an answer that is no page: HTML, a redirect, unreadable headers or JSON, too large
+     |   +- PageInvalid           an answer that is no page: HTML, a redirect, unreadable headers or JSON
+     |   |   +- AnswerTooLarge    413, or a body beyond our bound: ask for less
      |   +- IdentityUnavailable   the identity server gave neither a token nor a reason
      |   +- LoginPending          another process has been asking for a token for too long
      +- TerminalMixError
@@ -101,6 +102,10 @@ class PageInvalid(TransientMixError):
     def __init__(self, reason: str, *, answered: bool = True) -> None:
         self.reason, self.answered = reason, answered
         super().__init__(f"MiX's answer can't be used: {reason}. It is asked for again.")
+
+
+class AnswerTooLarge(PageInvalid):
+    """There is more in it than MiX gives (413) or than we take; a smaller interval or page may come."""
 
 
 class IdentityUnavailable(TransientMixError):

@@ -26,9 +26,9 @@ from mixhaul_mix import metrics
 from mixhaul_mix.bodies import BodyBroken, BodyReader, BodyTooLarge
 from mixhaul_mix.errors import (
     AnswerCutShort,
+    AnswerTooLarge,
     ConnectionFailed,
     MixError,
-    PageInvalid,
     Timeout,
     UntrustedCertificate,
     UnusableCAFile,
@@ -128,14 +128,15 @@ class Transport:
         deadline_seconds: float,
         send_within_seconds: float | None = None,
         before_send: BeforeSend | None = None,
+        max_body_bytes: int | None = None,
     ) -> Answer:
         """Send it once. `before_send` is awaited when the connection stands, just before the first byte leaves.
 
         A request that isn't sent `send_within_seconds` after this call is not sent at all, also where the process was
-        stopped in between.
+        stopped in between. `max_body_bytes` is a bound for this call alone.
         """
         began = asyncio.get_running_loop().time()
-        call = _Call(self._client, request, self.timeouts, self._max_body_bytes)
+        call = _Call(self._client, request, self.timeouts, max_body_bytes or self._max_body_bytes)
         code = "cancelled"
         try:
             answer = await call.run(
@@ -248,7 +249,7 @@ class _Call:
 
     def _bad_body(self, error: BodyTooLarge | BodyBroken) -> MixError:
         if isinstance(error, BodyTooLarge):
-            return PageInvalid(f"its body is larger than {self._max_body_bytes} bytes", answered=False)
+            return AnswerTooLarge(f"its body is larger than {self._max_body_bytes} bytes", answered=False)
         return AnswerCutShort(host=self._host, detail=str(error))
 
     def _broken(self, error: httpx.TransportError) -> MixError:
@@ -311,7 +312,7 @@ def _code(error: MixError) -> str:
             return "timeout"
         case AnswerCutShort():
             return "cut-short"
-        case PageInvalid():
+        case AnswerTooLarge():
             return "too-large"
         case ConnectionFailed():
             return "reset" if error.sent else "unreachable"
