@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -54,7 +55,43 @@ async def test_the_oldest_comes_first_and_only_what_is_asked_for(database: Datab
 async def test_work_of_a_dead_worker_is_taken_again(database: Database) -> None:
     await ask(database, "a")
     first = await take(database)
-    assert (await take(database), await take(database, abandoned_after_seconds=0)) == (None, first)
+    assert first is not None
+    await work.note(database, first.id, {"read": 3})
+    await work.note(database, first.id, {"of": 7})
+    assert await take(database) is None
+    again = await take(database, abandoned_after_seconds=0)
+    assert again == replace(first, attempts=2, progress={"read": 3, "of": 7})
+    # The request began 9 minutes ago, but its worker has just said that it lives.
+    async with database.connection() as connection:
+        await connection.execute("UPDATE work_requests SET started_at = now() - interval '9 min', heartbeat_at = NULL")
+    await work.beat(database, [first.id])
+    assert await take(database) is None
+    async with database.connection() as connection:
+        await connection.execute("UPDATE work_requests SET heartbeat_at = now() - interval '61 s'")
+    assert await work.take(database, kinds=("sync",), sources=None, not_ids=(first.id,)) is None
+    assert await work.take(database, kinds=("sync",), sources=None) is not None
+
+
+async def test_work_that_was_given_back_waits_for_its_time(database: Database) -> None:
+    await ask(database, "a")
+    first = await take(database)
+    assert first is not None
+    await work.give_back(database, first.id, after_seconds=3600, message="MiX is away")
+    assert await take(database) is None
+    state = await work.read(database, source="fleet/mix", request_id="a")
+    assert state is not None
+    assert (state.state, state.message, state.heartbeat_at) == ("pending", "MiX is away", None)
+    same = {"id": str(2**60)}
+    assert await work.unfinished(database, source="fleet/mix", kind="sync", parameters=same) == "a"
+    assert await work.unfinished(database, source="fleet/mix", kind="sync", parameters={"id": "1"}) is None
+    await work.give_back(database, first.id)  # it runs no more: nothing happens
+    assert await take(database) is None
+    async with database.connection() as connection:
+        await connection.execute("UPDATE work_requests SET not_before = now()")
+    assert await take(database) is not None
+    await work.finish(database, first.id, ok=True, message="done")
+    assert await work.unfinished(database, source="fleet/mix", kind="sync", parameters=same) is None
+    assert await work.read(database, source="fleet/mix", request_id="b") is None
 
 
 async def test_workers_at_once_take_different_work(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -36,6 +37,13 @@ LEADER = Gauge("mixhaul_leader", "1 while this process leads.", ("lease",))
 LEADER_TRANSITIONS = Counter("mixhaul_leader_transitions", "How often this process began to lead.", ("lease",))
 FENCED_WRITES = Counter("mixhaul_fenced_writes", "Writes refused because another process leads.")
 
+WORK = Counter("mixhaul_work_requests", "Jobs that somebody asked for, by how they ended.", ("kind", "result"))
+TASK_FAILURES = Counter("mixhaul_leader_task_failures", "How often a task of the leader failed.", ("task",))
+TASK_SUCCESS = Gauge(
+    "mixhaul_leader_task_last_success_timestamp_seconds", "When a task of the leader last ended well.", ("task",)
+)
+
+WORK_RESULTS = ("succeeded", "failed", "defect", "given_back")
 PAGE_RESULTS = ("data", "empty", "error", "invalid")
 EVENT_OUTCOMES = ("inserted", "updated", "unchanged", "quarantined")
 
@@ -62,6 +70,13 @@ def show_cursor(row: FeedProgress, *, now: datetime) -> None:
     at = pacing.position(row.token, token_time=token_time(row.token), received_at=row.token_received_at, now=now)
     CURSOR.labels(*labels).set((at if row.has_more else row.token_received_at).timestamp())
     CURSOR_EXPIRY.labels(*labels).set((at + pacing.TOKEN_LIFE).timestamp())
+
+
+def declare_work(kinds: Iterable[str]) -> None:
+    """Export the counters of jobs as 0 before anything happens."""
+    for kind in kinds:
+        for result in WORK_RESULTS:
+            WORK.labels(kind, result)
 
 
 def forget_feed(source: str, organisation: str, feed: str) -> None:

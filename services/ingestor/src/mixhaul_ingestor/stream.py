@@ -1,30 +1,28 @@
-"""What the leader does: every source's feeds, the syncs that were asked for, and the daily care of partitions."""
+"""What the leader does: every source's feeds, the work that was asked for, and its own tasks."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 import structlog
 
 from mixhaul_ingestor import metrics
-from mixhaul_ingestor.ending import Ending, pause, unless
+from mixhaul_ingestor.ending import pause
+from mixhaul_ingestor.jobs import Leading
+from mixhaul_ingestor.registry import KINDS, TASKS
 from mixhaul_ingestor.runners import Runners
 from mixhaul_ingestor.source_set import SourceSet
 from mixhaul_ingestor.state import FeedView, View
-from mixhaul_ingestor.sync import sync_source
+from mixhaul_ingestor.task_runner import TaskRunner
 from mixhaul_ingestor.wiring import Wiring
-from mixhaul_mix.errors import MixError
+from mixhaul_ingestor.work_runner import WorkRunner
 from mixhaul_runtime.clock import Clock
-from mixhaul_store import partitions, progress, work
+from mixhaul_store import progress
 from mixhaul_store.elections import Epoch
 from mixhaul_store.errors import StaleEpoch, StoreError
 
 log = structlog.get_logger("mixhaul_ingestor.stream")
 
-CARE_EVERY = timedelta(hours=24)
-CARE_RETRY_SECONDS = 60.0
-WORK_SECONDS = 2.0
 PROGRESS_SECONDS = 5.0
 SUMMARY_SECONDS = 60.0
 
@@ -48,11 +46,14 @@ class Stream:
         runners = Runners(
             source_set=self._source_set, wiring=self._wiring, epoch=epoch, view=self._view, clock=self._clock
         )
+        leading = Leading(
+            wiring=self._wiring, epoch=epoch, clock=self._clock, ending=ending, sources=lambda: runners.sources
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(runners.run(ending))
-                tasks.create_task(self._care(ending))
-                tasks.create_task(self._requests(runners, ending))
+                tasks.create_task(WorkRunner(leading, KINDS).run())
+                tasks.create_task(TaskRunner(leading, TASKS).run())
                 tasks.create_task(self._look(ending))
                 tasks.create_task(self._summarise(ending))
                 if self._until_caught_up:
@@ -66,46 +67,6 @@ class Stream:
         while not await pause(ending, 0.1):
             if self._view.settled():
                 ending.set()
-
-    async def _care(self, ending: asyncio.Event) -> None:
-        """Partitions exist beforehand; what landed in the DEFAULT partition moves out of it."""
-        while not ending.is_set():
-            try:
-                now = self._clock.now()
-                await partitions.ensure(self._wiring.database, now=now)
-                for table in ("telemetry_events", "raw_pages"):
-                    moved = await partitions.drain_default(self._wiring.database, table=table, now=now)
-                    if moved:
-                        log.info("rows moved out of the default partition", table=table, rows=moved)
-            except StoreError as error:
-                log.warning("care of partitions failed; tried again", error=str(error))
-                await pause(ending, CARE_RETRY_SECONDS)
-                continue
-            await pause(ending, CARE_EVERY.total_seconds())
-
-    async def _requests(self, runners: Runners, ending: asyncio.Event) -> None:
-        """Syncs that the stream, the CLI or an annotation asked for, one after the other."""
-        while not await pause(ending, WORK_SECONDS):
-            try:
-                sources = runners.sources
-                request = await work.take(self._wiring.database, kinds=("sync",), sources=tuple(sources))
-                if request is None:
-                    continue
-                outcome = await unless(
-                    ending,
-                    sync_source(
-                        sources[request.source],
-                        wiring=self._wiring,
-                        reason=str(request.parameters.get("reason", "request")),
-                        clock=self._clock,
-                    ),
-                )
-                message = "; ".join(outcome.errors) or "synced"
-                await work.finish(self._wiring.database, request.id, ok=not outcome.errors, message=message)
-            except Ending:
-                return  # the request is taken again
-            except (MixError, StoreError) as error:
-                log.warning("a request for work failed", error=str(error))
 
     async def _look(self, ending: asyncio.Event) -> None:
         """Figures that only the database has: budget in use, open gaps."""

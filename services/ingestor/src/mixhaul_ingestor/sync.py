@@ -1,7 +1,6 @@
 """The support-data sync: drivers, vehicles, event types and sites of each organisation, whole lists, upserted.
 
-A part that fails doesn't stop the others; the run then counts as failed, with the reason. A short list wipes nothing
-until it has come a second time. What a process counts that ends before it can be scraped goes into the totals.
+A part that fails doesn't stop the others; the run then counts as failed, with the reason. A short list wipes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import structlog
 
 from mixhaul_ingestor import support_rows
 from mixhaul_ingestor.jobs import Job, Outcome
-from mixhaul_ingestor.ledger import CallLedger
 from mixhaul_ingestor.wiring import Wiring
 from mixhaul_mix.client import MixClient
 from mixhaul_mix.errors import MixError
@@ -54,13 +52,8 @@ async def on_request(job: Job) -> Outcome:
     return Outcome(ok=not outcome.errors, message="; ".join(outcome.errors) or "synced")
 
 
-async def sync_source(
-    source: Source, *, wiring: Wiring, reason: str, clock: Clock, ledger: CallLedger | None = None
-) -> SyncOutcome:
-    """Sync every organisation of the source. Never raises what MiX or the database said: it is in the outcome.
-
-    `ledger` is of a process that nobody scrapes: its calls are added to the totals.
-    """
+async def sync_source(source: Source, *, wiring: Wiring, reason: str, clock: Clock) -> SyncOutcome:
+    """Sync every organisation of the source. Never raises what MiX or the database said: it is in the outcome."""
     outcome = SyncOutcome(source=source.key)
     async with wiring.client(source) as client:
         try:
@@ -70,17 +63,10 @@ async def sync_source(
             found = []
         for organisation in found:
             await _sync_organisation(
-                organisation,
-                source=source,
-                client=client,
-                wiring=wiring,
-                reason=reason,
-                clock=clock,
-                outcome=outcome,
-                ledger=ledger,
+                organisation, source=source, client=client, wiring=wiring, reason=reason, clock=clock, outcome=outcome
             )
     if not found:
-        await _record_whole_run(source, wiring=wiring, reason=reason, outcome=outcome, ledger=ledger)
+        await _record_whole_run(source, wiring=wiring, reason=reason, outcome=outcome)
     log.info("sync finished", source=source.key, organisations=len(found), errors=outcome.errors)
     return outcome
 
@@ -106,7 +92,6 @@ async def _organisations(source: Source, client: MixClient, wiring: Wiring, outc
             )
         except OrganisationClaimed as error:
             outcome.failed(f"organisation {external_id}", error)
-    await organisations.forget_conflicts(wiring.database, source.key, api_url=source.api_url, wanted=wanted)
     return found
 
 
@@ -119,13 +104,11 @@ async def _sync_organisation(
     reason: str,
     clock: Clock,
     outcome: SyncOutcome,
-    ledger: CallLedger | None,
 ) -> None:
     label = f"organisation {organisation.external_id}"
     bound = log.bind(source=source.key, organisation=str(organisation.external_id))
     errors: list[str] = []
     counts: dict[str, int] = {}
-    short: list[str] = []
     try:
         async with syncs.lock(wiring.database, organisation.id):
             run = await syncs.start(wiring.database, source=source.key, organisation_id=organisation.id, reason=reason)
@@ -143,14 +126,8 @@ async def _sync_organisation(
                 counts[what] = len(rows)
                 if rejected:
                     bound.warning("rows of a list can't be used", list=what, reasons=rejected[:5], count=len(rejected))
-                if result.doubted is not None:
-                    short.append(f"{what}: {len(rows)} of {result.doubted}")
-                    bound.warning(
-                        "the list is far shorter than before: nothing is marked as removed unless it comes again",
-                        list=what,
-                        rows=len(rows),
-                        before=result.doubted,
-                    )
+                if result.suspicious:
+                    bound.warning("the list is much shorter than before: nothing was marked as removed", list=what)
                 bound.info(
                     "synced",
                     list=what,
@@ -159,12 +136,7 @@ async def _sync_organisation(
                     updated=result.updated,
                     removed=result.removed,
                 )
-            calls = ledger.growth() if ledger else []
-            await syncs.finish(
-                wiring.database, run, error="; ".join(errors) or None, counts=counts, short_lists=short, calls=calls
-            )
-            if ledger:
-                ledger.take(calls)
+            await syncs.finish(wiring.database, run, error="; ".join(errors) or None, counts=counts)
     except StoreError as error:
         outcome.failed(label, error)
     outcome.counts[str(organisation.external_id)] = counts
@@ -196,14 +168,9 @@ def _steps(client: MixClient, organisation: int, budget: Budget) -> list[tuple[s
     return [("event types", event_types), ("drivers", drivers), ("vehicles", vehicles), ("sites", sites)]
 
 
-async def _record_whole_run(
-    source: Source, *, wiring: Wiring, reason: str, outcome: SyncOutcome, ledger: CallLedger | None
-) -> None:
+async def _record_whole_run(source: Source, *, wiring: Wiring, reason: str, outcome: SyncOutcome) -> None:
     try:
         run = await syncs.start(wiring.database, source=source.key, organisation_id=None, reason=reason)
-        calls = ledger.growth() if ledger else []
-        await syncs.finish(wiring.database, run, error="; ".join(outcome.errors) or None, counts={}, calls=calls)
-        if ledger:
-            ledger.take(calls)
+        await syncs.finish(wiring.database, run, error="; ".join(outcome.errors) or None, counts={})
     except StoreError as error:
         outcome.failed("sync_runs", error)
