@@ -1,6 +1,7 @@
 """The support-data sync: drivers, vehicles, event types and sites of each organisation, whole lists, upserted.
 
-A part that fails doesn't stop the others; the run then counts as failed, with the reason. A short list wipes nothing.
+A part that fails doesn't stop the others; the run then counts as failed, with the reason. A short list wipes nothing
+until it has come a second time. What a process counts that ends before it can be scraped goes into the totals.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import structlog
 
 from mixhaul_ingestor import support_rows
 from mixhaul_ingestor.jobs import Job, Outcome
+from mixhaul_ingestor.ledger import CallLedger
 from mixhaul_ingestor.wiring import Wiring
 from mixhaul_mix.client import MixClient
 from mixhaul_mix.errors import MixError
@@ -52,8 +54,13 @@ async def on_request(job: Job) -> Outcome:
     return Outcome(ok=not outcome.errors, message="; ".join(outcome.errors) or "synced")
 
 
-async def sync_source(source: Source, *, wiring: Wiring, reason: str, clock: Clock) -> SyncOutcome:
-    """Sync every organisation of the source. Never raises what MiX or the database said: it is in the outcome."""
+async def sync_source(
+    source: Source, *, wiring: Wiring, reason: str, clock: Clock, ledger: CallLedger | None = None
+) -> SyncOutcome:
+    """Sync every organisation of the source. Never raises what MiX or the database said: it is in the outcome.
+
+    `ledger` is of a process that nobody scrapes: its calls are added to the totals.
+    """
     outcome = SyncOutcome(source=source.key)
     async with wiring.client(source) as client:
         try:
@@ -63,10 +70,17 @@ async def sync_source(source: Source, *, wiring: Wiring, reason: str, clock: Clo
             found = []
         for organisation in found:
             await _sync_organisation(
-                organisation, source=source, client=client, wiring=wiring, reason=reason, clock=clock, outcome=outcome
+                organisation,
+                source=source,
+                client=client,
+                wiring=wiring,
+                reason=reason,
+                clock=clock,
+                outcome=outcome,
+                ledger=ledger,
             )
     if not found:
-        await _record_whole_run(source, wiring=wiring, reason=reason, outcome=outcome)
+        await _record_whole_run(source, wiring=wiring, reason=reason, outcome=outcome, ledger=ledger)
     log.info("sync finished", source=source.key, organisations=len(found), errors=outcome.errors)
     return outcome
 
@@ -92,6 +106,7 @@ async def _organisations(source: Source, client: MixClient, wiring: Wiring, outc
             )
         except OrganisationClaimed as error:
             outcome.failed(f"organisation {external_id}", error)
+    await organisations.forget_conflicts(wiring.database, source.key, api_url=source.api_url, wanted=wanted)
     return found
 
 
@@ -104,11 +119,13 @@ async def _sync_organisation(
     reason: str,
     clock: Clock,
     outcome: SyncOutcome,
+    ledger: CallLedger | None,
 ) -> None:
     label = f"organisation {organisation.external_id}"
     bound = log.bind(source=source.key, organisation=str(organisation.external_id))
     errors: list[str] = []
     counts: dict[str, int] = {}
+    short: list[str] = []
     try:
         async with syncs.lock(wiring.database, organisation.id):
             run = await syncs.start(wiring.database, source=source.key, organisation_id=organisation.id, reason=reason)
@@ -126,8 +143,14 @@ async def _sync_organisation(
                 counts[what] = len(rows)
                 if rejected:
                     bound.warning("rows of a list can't be used", list=what, reasons=rejected[:5], count=len(rejected))
-                if result.suspicious:
-                    bound.warning("the list is much shorter than before: nothing was marked as removed", list=what)
+                if result.doubted is not None:
+                    short.append(f"{what}: {len(rows)} of {result.doubted}")
+                    bound.warning(
+                        "the list is far shorter than before: nothing is marked as removed unless it comes again",
+                        list=what,
+                        rows=len(rows),
+                        before=result.doubted,
+                    )
                 bound.info(
                     "synced",
                     list=what,
@@ -136,7 +159,12 @@ async def _sync_organisation(
                     updated=result.updated,
                     removed=result.removed,
                 )
-            await syncs.finish(wiring.database, run, error="; ".join(errors) or None, counts=counts)
+            calls = ledger.growth() if ledger else []
+            await syncs.finish(
+                wiring.database, run, error="; ".join(errors) or None, counts=counts, short_lists=short, calls=calls
+            )
+            if ledger:
+                ledger.take(calls)
     except StoreError as error:
         outcome.failed(label, error)
     outcome.counts[str(organisation.external_id)] = counts
@@ -168,9 +196,14 @@ def _steps(client: MixClient, organisation: int, budget: Budget) -> list[tuple[s
     return [("event types", event_types), ("drivers", drivers), ("vehicles", vehicles), ("sites", sites)]
 
 
-async def _record_whole_run(source: Source, *, wiring: Wiring, reason: str, outcome: SyncOutcome) -> None:
+async def _record_whole_run(
+    source: Source, *, wiring: Wiring, reason: str, outcome: SyncOutcome, ledger: CallLedger | None
+) -> None:
     try:
         run = await syncs.start(wiring.database, source=source.key, organisation_id=None, reason=reason)
-        await syncs.finish(wiring.database, run, error="; ".join(outcome.errors) or None, counts={})
+        calls = ledger.growth() if ledger else []
+        await syncs.finish(wiring.database, run, error="; ".join(outcome.errors) or None, counts={}, calls=calls)
+        if ledger:
+            ledger.take(calls)
     except StoreError as error:
         outcome.failed("sync_runs", error)
