@@ -7,6 +7,7 @@ import difflib
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,16 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import chart_values  # noqa: E402 - found by the line above
 import configuration_docs  # noqa: E402 - as above
+import dashboards  # noqa: E402 - as above
 import mixsource_docs  # noqa: E402 - as above
 
 from mixhaul_source import crd  # noqa: E402
+
+
+def _metrics_docs() -> str:
+    """By a process that has imported nothing yet."""
+    command = [sys.executable, str(ROOT / "tools" / "metrics_docs.py")]
+    return subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
 
 
 def _schema_docs() -> str:
@@ -29,10 +37,15 @@ def _schema_docs() -> str:
 FILES: Final[dict[str, Callable[[], str]]] = {
     f"crds/{crd.FILE_NAME}": crd.render,
     "docs/configuration.md": configuration_docs.render,
+    "docs/metrics.md": _metrics_docs,
     "docs/mixsource.md": mixsource_docs.render,
     f"charts/mixhaul/crds/{crd.FILE_NAME}": chart_values.crd_copy,
     "charts/mixhaul/values.schema.json": chart_values.schema,
     "charts/mixhaul/README.md": chart_values.readme,
+    **{
+        f"charts/mixhaul/files/dashboards/{name}.json": partial(dashboards.rendered, made)
+        for name, made in dashboards.DASHBOARDS.items()
+    },
 }
 FROM_DATABASE: Final[dict[str, Callable[[], str]]] = {"docs/schema.md": _schema_docs}
 
@@ -57,7 +70,9 @@ def _up_to_date(name: str, wanted: str, *, write: bool) -> bool:
         return True
     if write:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted, encoding="utf-8")
+        draft = path.with_name(f"{path.name}.part")
+        draft.write_text(wanted, encoding="utf-8")
+        draft.replace(path)
         print(f"generated {name}")
     else:
         difference = difflib.unified_diff(
