@@ -93,7 +93,10 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
                 "description": "The answer.",
                 "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
                 "content": {"application/json": {"schema": references[route.answer], "example": route.example}}
-                | {media_type: {"schema": {"type": "string"}} for media_type in route.media},
+                | {
+                    media_type: {"schema": {"type": "string"}, "example": example}
+                    for media_type, example in route.media.items()
+                },
             }
         }
         | _problems(route, references[ProblemDocument]),
@@ -108,11 +111,12 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
 
 def _parameters(model: type[BaseModel], path: str) -> list[dict[str, Any]]:
     schema = model.model_json_schema(by_alias=True)
+    required = schema.get("required", [])
     found = []
     for name, described in schema.get("properties", {}).items():
         described = _without_null(_tidied(described))
         in_path = "{" + name + "}" in path
-        parameter: dict[str, Any] = {"name": name, "in": "path" if in_path else "query", "required": in_path}
+        parameter: dict[str, Any] = {"name": name, "in": "path" if in_path else "query", "required": name in required}
         description = described.pop("description", None)
         if description:
             parameter["description"] = description

@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from mixhaul_api import cursors, ids, periods
 from mixhaul_api.auth.callers import ORGANISATION_PATTERN, is_organisation
+from mixhaul_api.csv_forms import CsvForm
 
 MOST_ITEMS: Final = 200
 USUAL_ITEMS: Final = 50
@@ -48,6 +49,13 @@ def _text(longest: int) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _csv_form(text: object) -> CsvForm:
+    try:
+        return CsvForm(text)
+    except ValueError as error:
+        raise ValueError(f"must be {' or '.join(CsvForm)}") from error
 
 
 def _organisation(text: str) -> str:
@@ -112,6 +120,11 @@ Zone = Annotated[
             "examples": ["America/Sao_Paulo"],
         }
     ),
+]
+CsvChoice = Annotated[
+    CsvForm,
+    BeforeValidator(_csv_form),
+    WithJsonSchema({"type": "string", "enum": [one.value for one in CsvForm], "default": CsvForm.PLAIN.value}),
 ]
 Text = Annotated[
     str,

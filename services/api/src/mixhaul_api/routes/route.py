@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic
 
 from mixhaul_api import problems
@@ -31,9 +31,9 @@ class Route(Generic[P, B]):
     """A route. `path` is an OpenAPI template; its names are members of `parameters`, all others are the query's.
 
     `roles`: see `permissions.roles_that_may`. `whole_organisation`: not for tokens that are limited to sites.
-    `media`: what else than JSON it may answer in, by `Accept`. `watermarked`: what it answers changes only when the
-    watermark of one of the organisations does, apart from `freshness`, so it may be kept and answered by a 304; that
-    is not so for an answer that depends on the clock.
+    `media`: what else than JSON it may answer in, by `Accept`, each with an example. `watermarked`: what it answers
+    changes only when the watermark of one of the organisations does, apart from `freshness`, so it may be kept and
+    answered by a 304; that is not so for an answer that depends on the clock.
     """
 
     operation: str
@@ -50,7 +50,7 @@ class Route(Generic[P, B]):
     body_example: Mapping[str, object] | None = None
     roles: frozenset[Role] = EVERY_ROLE
     own_problems: tuple[Kind, ...] = ()
-    media: tuple[str, ...] = ()
+    media: Mapping[str, str] = field(default_factory=dict)
     watermarked: bool = False
     whole_organisation: bool = False
 
