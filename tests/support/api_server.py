@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -120,9 +120,10 @@ class Contract:
         assert status in answers, f"{response.request.method} {path}: {status} is not documented: {response.text}"
         content_type = response.headers["content-type"]
         assert content_type in answers[status]["content"]
-        for name in answers[status]["headers"]:
-            assert name in response.headers
-        self._validator(path, response.request.method.lower(), status, content_type).validate(response.json())
+        for name, header in answers[status]["headers"].items():
+            assert name in response.headers or header.get("required") is False
+        if content_type.endswith("json"):
+            self._validator(path, response.request.method.lower(), status, content_type).validate(response.json())
 
     def _make_validator(self, path: str, method: str, status: str, content_type: str) -> Any:
         schema = self._strict["paths"][path][method]["responses"][status]["content"][content_type]["schema"]
@@ -150,7 +151,13 @@ def secret_key(folder: Path) -> Path:
     return path
 
 
-def token(key_file: Path, *organisations: str, role: str = "reader", subject: str = "test") -> str:
+def token(
+    key_file: Path,
+    *organisations: str,
+    role: str = "reader",
+    subject: str = "test",
+    sites: Collection[int] | None = None,
+) -> str:
     """A token as `mixhaul-api token` makes it, made in this process because a process costs half a second."""
     from datetime import UTC, datetime, timedelta
 
@@ -166,4 +173,5 @@ def token(key_file: Path, *organisations: str, role: str = "reader", subject: st
         audience="mixhaul-api",
         now=datetime.now(UTC),
         ttl=timedelta(hours=1),
+        sites=None if sites is None else [str(site) for site in sites],
     )

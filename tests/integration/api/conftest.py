@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,14 @@ def client(api: ApiProcess, key_file: Path, contract: Contract) -> Iterator[Clie
     """Makes clients of the shared process whose every answer is held to the OpenAPI document."""
     opened: list[httpx.Client] = []
 
-    def make(*organisations: object, role: str = "reader", subject: str = "test", checked: bool = True) -> httpx.Client:
-        bearer = token(key_file, *map(str, organisations), role=role, subject=subject)
+    def make(
+        *organisations: object,
+        role: str = "reader",
+        subject: str = "test",
+        checked: bool = True,
+        sites: Collection[int] | None = None,
+    ) -> httpx.Client:
+        bearer = token(key_file, *map(str, organisations), role=role, subject=subject, sites=sites)
 
         def check(response: httpx.Response) -> None:
             response.read()

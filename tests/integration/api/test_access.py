@@ -19,7 +19,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from support.api_data import DRIVER, ORGANISATION_A
+from mixhaul_api.auth.discovery import fetch_discovered_keys
+from support.api_data import DRIVER, ORGANISATION_A, SITE
 from support.api_server import PROGRAM, ApiProcess, environment, running
 
 ISSUER = "https://login.example"
@@ -68,6 +69,10 @@ def asked(api: ApiProcess, bearer: str) -> httpx.Response:
         ({"roles": []}, 403, "`roles`"),
         ({"roles": None}, 403, "`roles`"),
         ({"roles": ["Reader"]}, 403, "`roles`"),
+        ({"sites": "1"}, 401, "`sites`"),
+        ({"sites": [1]}, 401, "`sites`"),
+        ({"sites": ["one"]}, 401, "`sites`"),
+        ({"sites": [str(2**63)]}, 401, "`sites`"),
         ({"organisations": []}, 404, "organisations"),
         ({"organisations": None}, 404, "organisations"),
     ],
@@ -109,7 +114,9 @@ class Issuer:
     """An issuer's key server whose answers a test decides."""
 
     url: str = ""
+    name: str = ""
     keys: list[dict[str, Any]] = field(default_factory=list)
+    described: dict[str, Any] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
 
@@ -125,7 +132,8 @@ def issuer() -> Iterator[Issuer]:
             if found.away:
                 self.send_error(503)
                 return
-            body = json.dumps({"keys": found.keys}).encode()
+            described = self.path == "/.well-known/openid-configuration"
+            body = json.dumps(found.described if described else {"keys": found.keys}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -137,7 +145,9 @@ def issuer() -> Iterator[Issuer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        found.url = f"http://127.0.0.1:{server.server_address[1]}/keys"
+        found.name = f"http://127.0.0.1:{server.server_address[1]}"
+        found.url = f"{found.name}/keys"
+        found.described = {"issuer": found.name, "jwks_uri": found.url}
         try:
             yield found
         finally:
@@ -193,6 +203,56 @@ def test_an_issuers_keys_are_found_by_name_and_go_on_while_it_is_away(fleet: Any
             assert status(first, "RS256", "first", sub="known keys go on") == 200
 
 
+def test_an_issuer_is_discovered_rotates_its_keys_and_has_names_of_its_own(fleet: Any) -> None:
+    first, second = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    with issuer() as source:
+        source.keys = [published(first, "first", jwt.algorithms.ECAlgorithm)]
+        settings = {
+            "jwt_issuer": source.name,
+            "jwt_audience": AUDIENCE,
+            "jwt_roles_claim": "realm_access.roles",
+            "jwt_organisations_claim": "https://fleet.example/companies",
+            "jwt_sites_claim": "fleet.sites",
+            "jwt_role_map": "fleet people=reader, fleet=office=analyst",
+        }
+        with running(database_url=fleet.url, **settings) as api:
+
+            def answer(key: Any, kid: str, *roles: str, **changes: Any) -> httpx.Response:
+                mine = claims(iss=source.name, aud=AUDIENCE, organisations=None, roles=None) | {
+                    "https://fleet.example/companies": [str(ORGANISATION_A)],
+                    "realm_access": {"roles": list(roles)},
+                }
+                return asked(api, jwt.encode(mine | changes, key, "ES256", headers={"kid": kid}))
+
+            assert answer(first, "first", "fleet people").status_code == 200
+            assert "email" not in answer(first, "first", "fleet people").json()
+            assert "email" in answer(first, "first", "offline_access", "fleet=office").json()
+            assert answer(first, "first", "admin").status_code == 403
+            assert answer(first, "first", "fleet people", roles=["admin"]).status_code == 200
+            assert answer(first, "first", "fleet people", fleet={"sites": "no list"}).status_code == 401
+            assert answer(first, "first", "fleet people", fleet={"sites": [str(SITE)]}).status_code == 200
+            # The issuer signs with a new key, and moves its keys elsewhere: the pause between two looks is 10 s.
+            assert answer(second, "second", "fleet people").status_code == 401
+            source.described["jwks_uri"] = f"{source.name}/elsewhere"
+            source.keys = [published(second, "second", jwt.algorithms.ECAlgorithm)]
+            deadline = time.monotonic() + 30
+            while answer(second, "second", "fleet people", jti=str(time.monotonic())).status_code != 200:
+                assert time.monotonic() < deadline, "".join(api.lines)
+                time.sleep(0.5)
+            assert answer(first, "first", "fleet people", jti="withdrawn").status_code == 401
+
+
+@pytest.mark.parametrize("described", [{}, {"issuer": "http://other.example"}, {"jwks_uri": 7}, []], ids=str)
+def test_a_discovery_document_that_is_not_the_issuers_own_gives_no_keys(described: Any) -> None:
+    documents: dict[str, Any] = {
+        "https://login.example/.well-known/openid-configuration": described
+        if isinstance(described, list)
+        else {"issuer": "https://login.example", "jwks_uri": "http://login.example/keys"} | described
+    }
+    with pytest.raises(jwt.exceptions.PyJWKSetError):
+        fetch_discovered_keys("https://login.example", fetch=documents.__getitem__)
+
+
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROGRAM, *arguments], env=environment(**settings), capture_output=True, text=True, timeout=60
@@ -224,6 +284,7 @@ def test_the_command_makes_a_key_and_a_token_that_works(api: ApiProcess, key_fil
         (("--organisation", "all"), b"k" * 40, "'all' is no organisation"),
         (("--organisation", "1", "--ttl", "99999999999999"), b"k" * 40, "lives between"),
         (("--organisation", "1", "--role", "root"), b"k" * 40, "root"),
+        (("--organisation", "1", "--site", "all"), b"k" * 40, "'all' is no site"),
     ],
     ids=str,
 )

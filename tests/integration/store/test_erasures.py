@@ -24,7 +24,7 @@ KEPT = {
     "last_seen_at",
     "erased_at",
 }
-MARK = "personal-mark"
+MARK = "personalmark"
 
 
 def listed(external_id: int, *, name: str = MARK) -> Driver:
@@ -122,8 +122,8 @@ async def test_nothing_written_by_hand_undoes_it(haul: Haul) -> None:
     await sync(haul)
     await erase(haul)
     for statement in (
-        "UPDATE drivers SET name = 'personal-mark', email = 'personal-mark' WHERE external_id = %s",
-        'UPDATE drivers SET erased_at = NULL, extra = \'{"a": "personal-mark"}\' WHERE external_id = %s',
+        "UPDATE drivers SET name = 'personalmark', email = 'personalmark' WHERE external_id = %s",
+        'UPDATE drivers SET erased_at = NULL, extra = \'{"a": "personalmark"}\' WHERE external_id = %s',
         "UPDATE vehicles SET default_driver_external_id = %s",
     ):
         async with haul.database.connection() as connection:
@@ -161,7 +161,7 @@ async def test_a_sync_that_was_already_writing_does_not_bring_it_back(haul: Haul
     thread = threading.Thread(target=erase_meanwhile)
     with psycopg.connect(database_url) as writer:
         writer.execute("SELECT FROM organisations WHERE id = %s FOR NO KEY UPDATE", (haul.organisation_id,))
-        writer.execute("UPDATE drivers SET name = 'personal-mark of the sync' WHERE external_id = %s", (ERASED,))
+        writer.execute("UPDATE drivers SET name = 'personalmark of the sync' WHERE external_id = %s", (ERASED,))
         thread.start()
         waiting = (
             "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -70,6 +70,10 @@ def token(
     role: Annotated[
         list[Role] | None, typer.Option("--role", help="What to do there; several are possible. Default: reader.")
     ] = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", help="Id (of MiX) of a site, with those below it; several are possible. Default: all."),
+    ] = None,
     ttl: Annotated[int, typer.Option("--ttl", help="Seconds until it expires.")] = 3600,
     create_key: Annotated[bool, typer.Option("--create-key", help="Make the key file where there is none.")] = False,
 ) -> None:
@@ -90,6 +94,7 @@ def token(
                 audience=setup.static_audience(settings),
                 now=datetime.now(UTC),
                 ttl=_ttl(ttl),
+                sites=site or None,
             )
         )
 

@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jwt
 
+from mixhaul_api import ids
 from mixhaul_api.auth.callers import is_organisation
 from mixhaul_api.auth.keys import STATIC_ALGORITHM
 from mixhaul_api.auth.permissions import Role
@@ -69,16 +70,22 @@ def make_token(
     audience: str,
     now: datetime,
     ttl: timedelta,
+    sites: Collection[str] | None = None,
 ) -> str:
     """A bearer token for trying out."""
     wrong = [one for one in organisations if not is_organisation(one)]
     if wrong:
         raise BadTokenRequest(f"{wrong[0]!r} is no organisation: give the id that MiX uses, in decimal digits")
+    for one in sites or ():
+        try:
+            ids.parse_id(one)
+        except ValueError as error:
+            raise BadTokenRequest(f"{one!r} is no site: give the id that MiX uses, in decimal digits") from error
     if not 0 < len(subject) <= 255 or not subject.isprintable():
         raise BadTokenRequest("the subject must be a text of at most 255 printable characters")
     if not timedelta(0) < ttl <= LONGEST_TTL:
         raise BadTokenRequest(f"a token lives between a second and {LONGEST_TTL.days} days")
-    claims = {
+    claims: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
         "sub": subject,
@@ -87,4 +94,6 @@ def make_token(
         "organisations": sorted(organisations),
         "roles": sorted(role.value for role in roles),
     }
+    if sites is not None:
+        claims["sites"] = sorted(sites)
     return jwt.encode(claims, key, algorithm=STATIC_ALGORITHM)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import jwt
 
-from mixhaul_api.auth.callers import Caller, caller_of
+from mixhaul_api.auth.callers import OUR_CLAIMS, Caller, Claims, caller_of
 from mixhaul_api.auth.keys import KeyRing
 from mixhaul_api.errors import TokenRefused
 from mixhaul_runtime.clock import Clock
@@ -32,11 +32,12 @@ class _Kept:
 class Verifier:
     """Checks bearer tokens of one issuer for one audience."""
 
-    def __init__(self, keys: KeyRing, *, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(self, keys: KeyRing, *, issuer: str, audience: str, clock: Clock, claims: Claims = OUR_CLAIMS) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
+        self._names = claims
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -52,7 +53,7 @@ class Verifier:
         kept = self._kept.get(token)
         if kept is not None and kept.until > self._clock.now().timestamp():
             return kept.caller
-        caller = caller_of(await self._claims(token))
+        caller = caller_of(await self._claims(token), self._names)
         self._keep(token, caller)
         return caller
 
