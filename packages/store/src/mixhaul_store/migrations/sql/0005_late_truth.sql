@@ -4,7 +4,7 @@ CREATE TABLE amendments (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     organisation_id bigint      NOT NULL REFERENCES organisations ON DELETE CASCADE,
     external_id     bigint      NOT NULL,
-    amendment_type  text,
+    amendment_type  text        NOT NULL,
     amended_at      timestamptz,
     new_driver_external_id bigint,
     extra           jsonb,
