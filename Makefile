@@ -58,10 +58,10 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)
 	$(PYTHON) -m ruff format --check $(CODE)
 	$(PYTHON) -m mypy
-	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py
+	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py tools/dashboards/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
-	MYPYPATH=tests $(PYTHON) -m mypy -p cluster -p chart
+	MYPYPATH=tests:tools $(PYTHON) -m mypy -p cluster -p chart -p rules
 	.venv/bin/shellcheck tools/bootstrap tools/*.sh .ci/run tests/cluster/*.sh
 	.venv/bin/hadolint Containerfile
 
@@ -96,6 +96,10 @@ cluster-down: ## End the cluster.
 .PHONY: test-chart
 test-chart: setup ## Render the chart under many values and check what comes out: no Go, no root, no cluster.
 	$(PYTEST) tests/chart $(PYTEST_ARGS)
+
+.PHONY: test-rules
+test-rules: setup ## Check alerts, dashboards and runbooks; needs Prometheus' promtool in the PATH.
+	$(PYTEST) tests/rules $(PYTEST_ARGS)
 
 .PHONY: test-cluster
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.

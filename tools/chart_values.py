@@ -71,7 +71,7 @@ _SHAPES: Final[dict[str, str]] = {
     **dict.fromkeys(("from", "to"), "peers"),
     "sources": "sources",
 }
-_TYPES: Final = {bool: "boolean", int: "integer", str: "string", list: "array"}
+_TYPES: Final = {float: "number", bool: "boolean", int: "integer", str: "string", list: "array"}
 _KEY: Final = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z]\w*):")
 
 
