@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from mixhaul_store.database import Database
 from mixhaul_store.elections import Epoch, assert_epoch
-from mixhaul_store.pages import LOCK_ORGANISATION
+from mixhaul_store.page_rows import LOCK_ORGANISATION
 
 _COLUMNS = (
     "last_successful_sincetoken, token_received_at, not_before, has_more_items, last_poll_at, last_data_at,"

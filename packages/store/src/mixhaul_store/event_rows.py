@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import struct
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -36,19 +37,21 @@ class Version(NamedTuple):
     record: Record
 
 
+_NONE_AMENDED: Mapping[int, int | None] = MappingProxyType({})
+
+
 class Place(NamedTuple):
-    """What all the rows of a page share."""
+    """What all the rows of a page share. `amended` says whom events count against that were amended: None for nobody;
+    the others count against whom they say."""
 
     organisation_id: int
     observed_at: datetime
     raw_page_id: int
+    amended: Mapping[int, int | None] = _NONE_AMENDED
 
 
 Write = Callable[[Connection, Sequence[Version], Place], Awaitable[int]]
-"""`insert` or `update`."""
-
-# Who an event counts against, for a new row and for a changed one. Amendments will decide it here.
-_DRIVER_OF_CHANGED = "r.reported_driver_external_id"
+"""`insert`, `update` or `rewrite`."""
 
 _KEY_COLUMNS = {
     "organisation_id": "int8",
@@ -69,22 +72,22 @@ _COPY_KEYS = f"COPY event_keys ({', '.join(_KEY_COLUMNS)}) FROM STDIN (FORMAT BI
 _COPY_ROWS = f"COPY telemetry_events ({', '.join(_ROW_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 
 # An event without any time keeps the moment when it was first seen, which its key remembers. Joins are by index only,
-# whatever the planner believes about sizes: see `update`.
+# whatever the planner believes about sizes: see `_update`.
 _UPDATE = f"""
 WITH incoming AS (
     SELECT r.*, k.occurred_at AS place, coalesce(r.at, k.observed_at) AS new_place
       FROM json_to_recordset(%(rows)s::json)
-           AS r(id bigint, digest bigint, at timestamptz,
+           AS r(id bigint, digest bigint, at timestamptz, driver bigint,
                 {", ".join(f"{column} {kind}" for column, kind in EVENT_COLUMN_TYPES.items())})
       JOIN event_keys k ON k.organisation_id = %(organisation)s AND k.external_id = r.id
 ), written AS (
     UPDATE telemetry_events e
        SET occurred_at = r.new_place, observed_at = %(observed_at)s, raw_page_id = %(raw_page)s,
-           driver_external_id = {_DRIVER_OF_CHANGED},
+           driver_external_id = r.driver,
            {", ".join(f"{c} = r.{c}" for c in EVENT_VALUE_COLUMNS)}
       FROM incoming r
      WHERE e.organisation_id = %(organisation)s AND e.external_id = r.id AND e.occurred_at = r.place
-       AND e.observed_at < %(observed_at)s
+       AND (e.observed_at < %(observed_at)s OR (%(again)s AND e.raw_page_id = %(raw_page)s))
        AND (e.occurred_at, {", ".join(f"e.{c}" for c in EVENT_VALUE_COLUMNS)})
            IS DISTINCT FROM (r.new_place, {", ".join(f"r.{c}" for c in EVENT_VALUE_COLUMNS)})
     RETURNING e.external_id, e.occurred_at, r.digest
@@ -118,7 +121,7 @@ async def insert(connection: Connection, versions: Sequence[Version], place: Pla
 
 async def insert_batches(connection: Connection, batches: Iterable[Sequence[Version]], place: Place) -> int:
     """As `insert`, drawing a batch whenever the one before was sent: the server stores it while the next is made."""
-    organisation, observed, raw_page = place
+    organisation, observed, raw_page, amended = place
     keys: list[tuple[Any, ...]] = []
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -127,7 +130,8 @@ async def insert_batches(connection: Connection, batches: Iterable[Sequence[Vers
             for (external_id, occurred_at, values), record in versions:
                 at = occurred_at or observed
                 keys.append((organisation, external_id, at, observed, record.digest))
-                yield (organisation, external_id, at, observed, raw_page, values[0], *values)
+                driver = amended.get(external_id, values[0]) if amended else values[0]
+                yield (organisation, external_id, at, observed, raw_page, driver, *values)
 
     await _copy(connection, _COPY_ROWS, _ROW_COLUMNS, rows())
     reached("rows_copied")
@@ -138,6 +142,15 @@ async def insert_batches(connection: Connection, batches: Iterable[Sequence[Vers
 
 async def update(connection: Connection, versions: Sequence[Version], place: Place) -> int:
     """Bring known events up to date where this version is newer and says something else; how many were written."""
+    return await _update(connection, versions, place, again=False)
+
+
+async def rewrite(connection: Connection, versions: Sequence[Version], place: Place) -> int:
+    """As `update`, and also where the stored version came with this very page and reads differently now."""
+    return await _update(connection, versions, place, again=True)
+
+
+async def _update(connection: Connection, versions: Sequence[Version], place: Place, *, again: bool) -> int:
     if not versions:
         return 0
     # A handful of ids against any number of events: only index look-ups make sense, and no statistics say so.
@@ -149,10 +162,11 @@ async def update(connection: Connection, versions: Sequence[Version], place: Pla
     cursor = await connection.execute(
         _UPDATE,
         {
-            "rows": orjson.dumps([_as_object(one) for one in versions], default=str).decode(),
+            "rows": orjson.dumps([_as_object(one, place.amended) for one in versions], default=str).decode(),
             "organisation": place.organisation_id,
             "observed_at": place.observed_at,
             "raw_page": place.raw_page_id,
+            "again": again,
         },
         # A plan that was kept from when a month was empty would search all of it through the wrong index.
         prepare=False,
@@ -174,9 +188,14 @@ async def _copy(
                     await write(data)
 
 
-def _as_object(version: Version) -> dict[str, Any]:
+def _as_object(version: Version, amended: Mapping[int, int | None]) -> dict[str, Any]:
     event, record = version
-    given: dict[str, Any] = {"id": event.external_id, "digest": record.digest, "at": event.occurred_at}
+    given: dict[str, Any] = {
+        "id": event.external_id,
+        "digest": record.digest,
+        "at": event.occurred_at,
+        "driver": amended.get(event.external_id, event.values[0]),
+    }
     for (name, kind), value in zip(EVENT_COLUMN_TYPES.items(), event.values, strict=True):
         if value is None:
             continue

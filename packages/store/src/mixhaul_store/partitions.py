@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import structlog
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 
 from mixhaul_store import months
 from mixhaul_store.database import Database
@@ -50,6 +50,16 @@ def _plan(*, now: datetime, back_days: int, ahead_days: int) -> Iterator[_Wanted
         yield _Wanted(table, months.wanted(now=now, back_days=back, ahead_days=ahead_days))
 
 
+async def attached_months(connection: AsyncConnection[Any], table: str) -> list[date]:
+    """The months that have a partition of their own."""
+    return [row[0] for row in await (await connection.execute(_MONTHS, (table,))).fetchall()]
+
+
+async def default_months(connection: AsyncConnection[Any], table: str) -> list[date]:
+    """The months that have rows in the DEFAULT partition, which is searched for them."""
+    return [row[0] for row in await (await connection.execute(_DEFAULT_MONTHS[table])).fetchall()]
+
+
 async def ensure(database: Database, *, now: datetime, back_days: int = 400, ahead_days: int = 60) -> int:
     """Make the partitions that are missing; returns how many. Safe to run anywhere at any time.
 
@@ -59,8 +69,7 @@ async def ensure(database: Database, *, now: datetime, back_days: int = 400, ahe
     made = 0
     for wanted in _plan(now=now, back_days=back_days, ahead_days=ahead_days):
         async with database.connection() as connection:
-            cursor = await connection.execute(_MONTHS, (wanted.table,))
-            there = {row[0] for row in await cursor.fetchall()}
+            there = await attached_months(connection, wanted.table)
         try:
             for month in (month for month in wanted.months if month not in there):
                 await _call(database, _CREATE, wanted.table, month)
@@ -77,8 +86,7 @@ async def drain_default(database: Database, *, table: str, now: datetime) -> int
     (some 10 us a row); everybody else only for the moment in which the new partition is attached.
     """
     async with database.connection() as connection:
-        cursor = await connection.execute(_DEFAULT_MONTHS[table])
-        found = [row[0] for row in await cursor.fetchall()]
+        found = await default_months(connection, table)
     moved = 0
     for month in months.movable(found, now=now):
         try:

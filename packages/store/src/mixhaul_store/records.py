@@ -97,26 +97,33 @@ Decoder = Callable[[Sequence[Record]], tuple[list[EventRow], list[Rejected]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One answer of a feed. `observed_at` is the database's clock when the request was sent."""
+class Answer:
+    """Any answer that carries events. `observed_at` is the database's clock when the request was sent; `feed` is
+    `events`, or `events:history` where an interval was asked for; `requested_token` is what was asked with."""
 
     organisation_id: int
     feed: str
     observed_at: datetime
     requested_token: str
-    next_token: str
-    has_more: bool
     body: bytes
     records: Sequence[Record]
     rejected: Sequence[Rejected]
 
 
 @dataclass(frozen=True, slots=True)
+class Page(Answer):
+    """One answer of a feed, and how to go on."""
+
+    next_token: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PageResult:
     """What a page changed. `unchanged` counts records that wrote nothing, doubled ones of the page among them.
 
-    `quarantined` counts records that were not in quarantine yet. `unknown_references`: a new event names a driver, a
-    vehicle or a type that the support tables lack.
+    `quarantined` counts records that were not in quarantine yet, `expired` those that are older than events are kept.
+    `unknown_references`: a new event names a driver, a vehicle or a type that the support tables lack.
     """
 
     inserted: int
@@ -124,6 +131,7 @@ class PageResult:
     unchanged: int
     quarantined: int
     unknown_references: bool
+    expired: int = 0
 
 
 def digest(raw: bytes) -> int:

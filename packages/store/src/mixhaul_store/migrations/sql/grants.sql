@@ -5,7 +5,7 @@ DECLARE
     all_tables name[] := ARRAY(
         SELECT relname FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-          AND relname <> 'alembic_version'
+          AND relname <> 'alembic_version' AND relname NOT LIKE 'expired\_%'
           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')
     );
     append_only name[] := ARRAY['audit_log', 'erasures'];
@@ -33,7 +33,9 @@ BEGIN
                 END IF;
             END LOOP;
             EXECUTE format('GRANT EXECUTE ON FUNCTION public.mixhaul_create_partition(text, date),'
-                ' public.mixhaul_attach_partition(text, date), public.mixhaul_move_month(text, date) TO %I', role);
+                ' public.mixhaul_attach_partition(text, date), public.mixhaul_move_month(text, date),'
+                ' public.mixhaul_detach_month(text, date), public.mixhaul_forget_month(date, bigint, bigint, integer),'
+                ' public.mixhaul_drop_expired(text, date) TO %I', role);
             -- To count what is in the DEFAULT partitions.
             EXECUTE format('GRANT SELECT ON TABLE public.telemetry_events_default, public.raw_pages_default TO %I', role);
 
