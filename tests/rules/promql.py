@@ -25,10 +25,10 @@ def _base(name: str) -> str:
 
 def _names(node: Any) -> Iterator[str]:
     if isinstance(node, promql_parser.VectorSelector):
-        yield node.name
+        yield node.name or ""
         return
     if isinstance(node, promql_parser.MatrixSelector):
-        yield node.vector_selector.name
+        yield node.vector_selector.name or ""
         return
     for child in ("expr", "lhs", "rhs", "param", "args"):
         value = getattr(node, child, None)
