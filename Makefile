@@ -105,6 +105,19 @@ test-rules: setup ## Check alerts, dashboards and runbooks; needs Prometheus' pr
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
 	$(PYTEST) tests/chart tests/cluster $(PYTEST_ARGS)
 
+# They wait more than they work.
+CLUSTER_WORKERS ?= 3
+
+.PHONY: test-control-plane
+test-control-plane: ## Run those that need no pod, on a real API server and controllers: Go, any user.
+	@$(MAKE) cluster-build LEVEL=control-plane
+	$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadgroup -m "not pods and not slow" tests/cluster $(PYTEST_ARGS)
+
+.PHONY: test-pods
+test-pods: ## Run the flow and the chart with pods, on a node: kind, or as root our own.
+	@$(MAKE) cluster-build
+	$(PYTEST) -m "pods and not slow" tests/cluster $(PYTEST_ARGS)
+
 ##@ Images
 
 .PHONY: images

@@ -15,6 +15,16 @@ from cluster.nodeclient import Node
 from mixhaul_source.crd import crd
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m pods` and `-m "not pods"` tell the levels apart; tests of one extra plane stay in one process, in order."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "node" in names:
+            item.add_marker(pytest.mark.pods)
+        if "own_plane" in names:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
     with ControlPlane() as plane:

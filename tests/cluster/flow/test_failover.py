@@ -18,7 +18,7 @@ from cluster.flow.world import World
 TIMES = int(os.environ.get("MIXHAUL_FAILOVERS") or "3")
 PROMISED_SECONDS = 20.0
 
-pytestmark = pytest.mark.timeout(600 + 120 * TIMES)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 120 * TIMES)]
 
 
 def test_kills_lose_nothing_and_break_no_rule(world: World, capsys: pytest.CaptureFixture[str]) -> None:
