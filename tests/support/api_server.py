@@ -118,12 +118,14 @@ class Contract:
         answers = self._strict["paths"][path][response.request.method.lower()]["responses"]
         status = str(response.status_code)
         assert status in answers, f"{response.request.method} {path}: {status} is not documented: {response.text}"
-        content_type = response.headers["content-type"]
+        content_type = response.headers["content-type"].removesuffix("; charset=utf-8")
         assert content_type in answers[status]["content"]
         for name, header in answers[status]["headers"].items():
             assert name in response.headers or header.get("required") is False
         if content_type.endswith("json"):
-            self._validator(path, response.request.method.lower(), status, content_type).validate(response.json())
+            self._validator(path, response.request.method.lower(), status, content_type).validate(
+                response.json() if content_type.endswith("json") else response.text
+            )
 
     def _make_validator(self, path: str, method: str, status: str, content_type: str) -> Any:
         schema = self._strict["paths"][path][method]["responses"][status]["content"][content_type]["schema"]

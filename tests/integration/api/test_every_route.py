@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,9 @@ OF_B = {
     "to": ["2030-01-01"],
     "timeZone": ["America/Sao_Paulo"],
     "limit": [1, 200],
+    "month": ["2026-11"],
+    "language": ["pt", "en"],
+    "csvForm": ["plain"],
 }
 BODIES = {"classifyEventType": {"isInfraction": False, "family": "tampered"}}
 
@@ -46,7 +50,8 @@ def requests_for_b(method: str, path: str, operation: dict[str, Any]) -> Iterato
     """Requests that use what is B's in each parameter: alone, in pairs, and with cursors of B's own lists."""
     names = {"path": [], "query": []}
     for parameter in operation["parameters"]:
-        names[parameter["in"]].append(parameter["name"])
+        # What is needed is in each request, as what is in the path.
+        names["path" if parameter["required"] else "query"].append(parameter["name"])
     body = BODIES.get(operation["operationId"])
     chosen = [()] + [pair for size in (1, 2) for pair in itertools.combinations(names["query"], size)]
     for query in chosen:
@@ -55,7 +60,7 @@ def requests_for_b(method: str, path: str, operation: dict[str, Any]) -> Iterato
         for values in itertools.product(*(OF_B[name] for name in (*names["path"], *query))):
             given = dict(zip((*names["path"], *query), map(str, values), strict=True))
             url = path
-            for name in names["path"]:
+            for name in re.findall(r"\{(\w+)\}", path):
                 url = url.replace("{" + name + "}", given.pop(name))
             yield httpx.Request(method, "http://api" + url, params=given, json=body)
 

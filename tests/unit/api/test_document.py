@@ -58,11 +58,13 @@ def test_every_route_has_all_answers_and_every_parameter_a_description(route: Ro
         {"200", "400", "401", "403", "414", "431", "500", "503"}
         | {str(kind.status.value) for kind in route.own_problems}
         | ({"413", "415"} if route.has_body else set())
+        | ({"406"} if route.media else set())
     )
     assert set(found["responses"]) == wanted
     assert all(parameter["description"] for parameter in found["parameters"])
     assert {parameter["name"] for parameter in found["parameters"] if parameter["required"]} == {
-        name for name in ("driverId", "eventTypeId") if "{" + name + "}" in route.path
+        *(name for name in ("driverId", "eventTypeId") if "{" + name + "}" in route.path),
+        *(["month"] if route.operation == "getDriverPerformanceReport" else []),
     }
     for answer in found["responses"].values():
         assert "X-Request-ID" in answer["headers"]

@@ -14,6 +14,7 @@ from mixhaul_api.auth.verifier import Verifier
 from mixhaul_api.directory import Directory, Scope
 from mixhaul_api.problems import AMBIGUOUS, Problem, not_found
 from mixhaul_api.queries import progress
+from mixhaul_api.report.form import Form
 from mixhaul_api.representation import JSON
 from mixhaul_api.shapes.common import Freshness
 from mixhaul_api.state import State
@@ -31,6 +32,7 @@ class Services:
     directory: Directory
     verifier: Verifier
     state: State
+    form: Form
 
 
 class Views:

@@ -1,9 +1,10 @@
 """What may go wrong in the API, as types.
 
     ApiError                     ends the program with one sentence; has an exit code
-     +- AuthenticationNotSetUp  78  neither or both of MIXHAUL_JWT_KEY_FILE and MIXHAUL_JWT_JWKS_URL, or half of a setup
+     +- AuthenticationNotSetUp  78  no static key and no issuer, both, or half of a setup
      +- KeyFileUnusable         78  the static key can't be read, made, or is too short
      +- BadTokenRequest         64  `mixhaul-api token` was asked for something that no token can say
+     +- LogoUnusable            78  the logo of the printed report can't be read or is no picture
      +- PortUnavailable         69  the API's own port can't be opened
     KeysUnavailable              the issuer's keys were never read: transient, a 503
     TokenRefused                 a bearer token that proves nothing: a 401
@@ -30,8 +31,8 @@ class AuthenticationNotSetUp(ApiError):
         self.reason = reason
         super().__init__(
             f"it is not clear how bearer tokens are to be checked: {reason}. Set MIXHAUL_JWT_KEY_FILE to a file with a "
-            "static key (`mixhaul-api token --create-key` makes one), or MIXHAUL_JWT_JWKS_URL, MIXHAUL_JWT_ISSUER and "
-            "MIXHAUL_JWT_AUDIENCE to those of an OpenID Connect issuer"
+            "static key (`mixhaul-api token --create-key` makes one), or MIXHAUL_JWT_ISSUER and MIXHAUL_JWT_AUDIENCE "
+            "to those of an OpenID Connect issuer"
         )
 
 
@@ -42,6 +43,15 @@ class KeyFileUnusable(ApiError):
         self.path = path
         self.reason = reason
         super().__init__(f"the key file {path} (MIXHAUL_JWT_KEY_FILE) can't be used: {reason}")
+
+
+class LogoUnusable(ApiError):
+    """The logo of the printed report can't be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"the logo {path} (MIXHAUL_API_REPORT_LOGO_FILE) can't be used: {reason}")
 
 
 class BadTokenRequest(ApiError):

@@ -82,9 +82,12 @@ def period(start: Moment | None, end: Moment | None, zone: ZoneInfo) -> Period:
 
 
 def _begin(moment: Moment, zone: ZoneInfo) -> datetime:
-    if isinstance(moment, datetime):
-        return moment
-    return datetime.combine(moment, time(), zone).astimezone(UTC)
+    return moment if isinstance(moment, datetime) else midnight(moment, zone)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins there: the first moment of it where the clock jumps over midnight or passes it twice."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def show(moment: datetime, zone: ZoneInfo = UTC_ZONE) -> str:

@@ -16,6 +16,7 @@ from mixhaul_api.auth.setup import verifier
 from mixhaul_api.call import Services
 from mixhaul_api.directory import Directory
 from mixhaul_api.errors import PortUnavailable
+from mixhaul_api.report.form import form_of
 from mixhaul_api.settings import ApiSettings
 from mixhaul_api.state import State
 from mixhaul_api.watch import wait_for_schema
@@ -36,6 +37,7 @@ async def serve(settings: ApiSettings, database_url: str, *, clock: Clock, stop:
     """Answer until `stop` is set; then finish what was begun."""
     state = State()
     metrics.set_build_info("mixhaul-api")
+    form = form_of(settings)
     with closing(listening(settings.api_host, settings.api_port)) as listener:
         database = Database(
             database_url,
@@ -47,7 +49,9 @@ async def serve(settings: ApiSettings, database_url: str, *, clock: Clock, stop:
         checks = verifier(settings, clock)
         admin = AdminServer(settings.admin_port, host=settings.admin_host, ready=state.unready, live=lambda: None)
         async with admin, database:
-            services = Services(database=database, directory=Directory(database, clock), verifier=checks, state=state)
+            services = Services(
+                database=database, directory=Directory(database, clock), verifier=checks, state=state, form=form
+            )
             async with _answering(services, listener):
                 log.info("serving", url=url_of(listener), admin_port=admin.port)
                 await _until_stopped(wait_for_schema(database, state, clock.sleep), stop)

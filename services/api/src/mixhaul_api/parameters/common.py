@@ -53,7 +53,7 @@ def _text(longest: int) -> Callable[[str], str]:
 
 def _csv_form(text: object) -> CsvForm:
     try:
-        return CsvForm(text)
+        return CsvForm(str(text))
     except ValueError as error:
         raise ValueError(f"must be {' or '.join(CsvForm)}") from error
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mixhaul_api.routes import drivers, event_types, infractions, status
+from mixhaul_api.routes import drivers, event_types, infractions, report, status
 from mixhaul_api.routes.route import Route
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *drivers.ROUTES,
     *infractions.ROUTES,
+    *report.ROUTES,
     *event_types.ROUTES,
     *status.ROUTES,
 )

@@ -1,0 +1,120 @@
+"""What a performance report counts: a driver's infractions by type and part of time, and its place in its site.
+
+All of it reads the index on (organisation, driver, time, id) and only the months that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import AsyncConnection
+
+from mixhaul_api.queries.execution import fetched
+from mixhaul_api.queries.limits import SiteLimit, event_within, not_erased, parameters, within
+from mixhaul_api.report.calendar import Span
+from mixhaul_api.report.figures import Counted
+
+# The length of an infraction in whole seconds, as `handlers.infractions.duration` has it; more than a year is rubbish
+# that must not make a sum overflow.
+_SECONDS: Final = """CASE
+        WHEN e.total_time_seconds BETWEEN 0 AND 31622400 THEN e.total_time_seconds
+        WHEN e.total_time_seconds >= 0 THEN 0
+        WHEN e.ended_at - e.started_at BETWEEN interval '0' AND interval '366 days'
+            THEN round(extract(epoch FROM e.ended_at - e.started_at))
+        ELSE 0 END"""
+
+
+def counts_statement(limit: SiteLimit | None) -> str:
+    return f"""
+SELECT e.event_type_external_id, t.description, t.family,
+       width_bucket(e.occurred_at, %(edges)s::timestamptz[]) - 1 AS part,
+       count(*), sum({_SECONDS})::bigint
+FROM telemetry_events e
+JOIN event_types t ON t.organisation_id = e.organisation_id AND t.external_id = e.event_type_external_id
+WHERE e.organisation_id = %(organisation)s::bigint AND e.driver_external_id = %(driver)s::bigint
+  AND e.occurred_at >= %(start)s::timestamptz AND e.occurred_at < %(end)s::timestamptz AND t.is_infraction
+  AND {event_within(limit)}
+GROUP BY 1, 2, 3, 4
+"""
+
+
+# Among drivers with any event in the month: who did not drive is no better than who drove well.
+def rank_statement(limit: SiteLimit | None) -> str:
+    return f"""
+WITH counted AS (
+    SELECT d.external_id, c.infractions
+    FROM drivers d
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS events, count(*) FILTER (WHERE t.is_infraction) AS infractions
+        FROM telemetry_events e
+        LEFT JOIN event_types t
+               ON t.organisation_id = e.organisation_id AND t.external_id = e.event_type_external_id
+        WHERE e.organisation_id = d.organisation_id AND e.driver_external_id = d.external_id
+          AND e.occurred_at >= %(start)s::timestamptz AND e.occurred_at < %(end)s::timestamptz
+    ) c
+    WHERE d.organisation_id = %(organisation)s::bigint AND d.site_external_id = %(site)s::bigint
+      AND d.is_system_driver IS NOT TRUE AND c.events > 0
+      AND {within(limit)} AND {not_erased()}
+)
+SELECT 1 + count(*) FILTER (WHERE other.infractions < own.infractions),
+       count(*) FILTER (WHERE other.infractions = own.infractions), count(*)
+FROM counted own CROSS JOIN counted other
+WHERE own.external_id = %(driver)s::bigint
+HAVING count(*) > 0
+"""
+
+
+_SINCE: Final = "SELECT claimed_at FROM organisations WHERE id = %s"
+
+
+class Rank(NamedTuple):
+    """A place among the drivers of a site, the fewest infractions first; `sharing` have it together."""
+
+    position: int
+    sharing: int
+    drivers: int
+
+
+async def counts(
+    connection: AsyncConnection[Any],
+    organisation_id: int,
+    driver_id: int,
+    *,
+    edges: Sequence[datetime],
+    limit: SiteLimit | None,
+) -> list[Counted]:
+    """Infractions and their seconds by type and part; part n is from edge n to edge n + 1."""
+    given: dict[str, object] = {
+        "organisation": organisation_id,
+        "driver": driver_id,
+        "edges": list(edges),
+        "start": edges[0],
+        "end": edges[-1],
+    }
+    rows = await fetched(connection, "report.counts", counts_statement(limit), given | parameters(limit))
+    return [Counted(*row) for row in rows]
+
+
+async def rank(
+    connection: AsyncConnection[Any],
+    organisation_id: int,
+    driver_id: int,
+    *,
+    site_id: int,
+    span: Span,
+    limit: SiteLimit | None,
+) -> Rank | None:
+    """Where a driver stands in its site; None where it had no event at all."""
+    given: dict[str, object] = {"organisation": organisation_id, "driver": driver_id, "site": site_id}
+    given |= {"start": span.start, "end": span.end}
+    rows = await fetched(connection, "report.rank", rank_statement(limit), given | parameters(limit))
+    return Rank(*rows[0]) if rows else None
+
+
+async def claimed_at(connection: AsyncConnection[Any], organisation_id: int) -> datetime:
+    """When the haul of an organisation began."""
+    rows = await fetched(connection, "report.claimed", _SINCE, (organisation_id,))
+    found: datetime = rows[0][0]
+    return found
