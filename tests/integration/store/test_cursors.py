@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mixhaul_store import cursors
+from mixhaul_store import gaps as gaps_book
 from mixhaul_store.elections import LeaderRow
 from mixhaul_store.errors import StaleEpoch
 from support.store_haul import FEED, NOON, Haul, event, later
@@ -92,9 +93,9 @@ async def test_open_gaps_that_touch_become_one(
         await reseed(haul, NOON + since * DAY, NOON + until * DAY)
     assert [(one[0], one[1]) for one in await gaps(haul)] == [(NOON + a * DAY, NOON + b * DAY) for a, b in expected]
     async with haul.database.connection() as connection:
-        end = await cursors.last_gap_end(connection, haul.organisation_id, FEED)
+        end = await gaps_book.latest_end(connection, haul.organisation_id, FEED)
         await connection.execute("UPDATE gaps SET state = 'closed'")
-        assert await cursors.last_gap_end(connection, haul.organisation_id, FEED) == end
+        assert await gaps_book.latest_end(connection, haul.organisation_id, FEED) == end
     assert end == (NOON + expected[-1][1] * DAY if expected else None)
 
 

@@ -1,4 +1,4 @@
-"""Where each feed stands: the token that MiX gave last, and the gaps that a dead one left.
+"""Where each feed stands: the token that MiX gave last, and when it began.
 
 The cursor itself is moved by `pages.commit_page` and nowhere else; here it is read, started anew, and its errors noted.
 """
@@ -6,26 +6,31 @@ The cursor itself is moved by `pages.commit_page` and nowhere else; here it is r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 
+from mixhaul_store import gaps
 from mixhaul_store.database import Database
 from mixhaul_store.elections import Epoch, assert_epoch
+from mixhaul_store.intervals import Interval
 from mixhaul_store.page_rows import LOCK_ORGANISATION
 
 _COLUMNS = (
     "last_successful_sincetoken, token_received_at, not_before, has_more_items, last_poll_at, last_data_at,"
-    " caught_up_at, consecutive_errors, last_error"
+    " caught_up_at, consecutive_errors, last_error, begun_at"
 )
-_OPEN_GAPS = "organisation_id = %(organisation)s AND feed = %(feed)s AND state = 'open'"
 _LONGEST_ERROR = 2000
+PAGE_MISSING: Final = "PageMissing"
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A feed's row of etl_control. `token` None: the feed has to be started, by `startFrom` or after a dead token."""
+    """A feed's row of etl_control. `token` None: the feed has to be started, by `startFrom` or after a dead token.
+
+    `begun_at` is when a feed that starts from `Now` first began, whether a page came or not.
+    """
 
     token: str | None
     token_received_at: datetime | None
@@ -36,6 +41,7 @@ class Cursor:
     caught_up_at: datetime | None
     consecutive_errors: int
     last_error: str | None
+    begun_at: datetime | None = None
 
 
 async def read_cursor(conn: AsyncConnection[Any], organisation_id: int, feed: str) -> Cursor:
@@ -84,6 +90,22 @@ async def record_poll_error(
         )
 
 
+async def begin(db: Database, *, epoch: Epoch, organisation_id: int, feed: str, at: datetime) -> datetime:
+    """Remember that a feed begins now, before anything is asked for; answers when it first did. Raises `StaleEpoch`."""
+    async with db.transaction() as conn:
+        await assert_epoch(conn, epoch)
+        cursor = await conn.execute(
+            "INSERT INTO etl_control AS c (organisation_id, feed, begun_at) VALUES (%s, %s, %s)"
+            " ON CONFLICT (organisation_id, feed) DO UPDATE SET begun_at = coalesce(c.begun_at, excluded.begun_at)"
+            " RETURNING begun_at",
+            (organisation_id, feed, at),
+        )
+        row = await cursor.fetchone()
+    assert row is not None  # noqa: S101  (RETURNING)
+    begun_at: datetime = row[0]
+    return begun_at
+
+
 async def reseed(
     db: Database,
     *,
@@ -96,7 +118,6 @@ async def reseed(
 ) -> None:
     """Forget the token and write down what is missing, in one transaction.
 
-    An open gap of the feed that overlaps or touches the new one becomes one with it; the cause stays that of the first.
     `token_received_at` stays, so that a feed that was started anew can be told from one that never began.
     """
     async with db.transaction() as conn:
@@ -109,36 +130,31 @@ async def reseed(
             (organisation_id, feed),
         )
         if gap_from is not None and gap_to is not None and gap_from < gap_to:
-            await _add_gap(conn, organisation_id=organisation_id, feed=feed, from_=gap_from, to=gap_to, cause=cause)
+            span = Interval(gap_from, gap_to)
+            await gaps.book(conn, organisation_id=organisation_id, feed=feed, span=span, cause=cause)
 
 
-async def last_gap_end(conn: AsyncConnection[Any], organisation_id: int, feed: str) -> datetime | None:
-    """Where the latest gap of the feed ends, filled or not."""
-    cursor = await conn.execute(
-        "SELECT max(to_time) FROM gaps WHERE organisation_id = %s AND feed = %s", (organisation_id, feed)
-    )
-    row = await cursor.fetchone()
-    end: datetime | None = row[0] if row else None
-    return end
+async def book_missing_page(
+    db: Database, *, epoch: Epoch, organisation_id: int, feed: str, span: Interval, at_least: timedelta
+) -> bool:
+    """A page does not come: what it may hold is a gap, though the cursor stays where it is. Whether one was booked.
 
-
-async def _add_gap(
-    conn: AsyncConnection[Any], *, organisation_id: int, feed: str, from_: datetime, to: datetime, cause: str
-) -> None:
-    values = {"organisation": organisation_id, "feed": feed, "from": from_, "to": to, "cause": cause}
-    # What was filled of a gap that grows backwards or joins another is not known any more: it is filled again.
-    await conn.execute(
-        f"""
-        WITH touching AS (
-            DELETE FROM gaps WHERE {_OPEN_GAPS} AND from_time <= %(to)s AND to_time >= %(from)s
-            RETURNING from_time, to_time, cause, created_at, attempts, filled_up_to
+    Not again while one of the feed is being filled, nor until the time since the last one is worth it; the next one
+    begins where that one ended.
+    """
+    async with db.transaction() as conn:
+        await assert_epoch(conn, epoch)
+        await conn.execute(LOCK_ORGANISATION, (organisation_id,))
+        cursor = await conn.execute(
+            "SELECT count(*) FILTER (WHERE state = 'open'), max(to_time) FILTER (WHERE to_time >= %s) FROM gaps"
+            " WHERE organisation_id = %s AND feed = %s AND cause = %s",
+            (span.start, organisation_id, feed, PAGE_MISSING),
         )
-        INSERT INTO gaps (organisation_id, feed, from_time, to_time, cause, created_at, attempts, filled_up_to)
-        SELECT %(organisation)s, %(feed)s, least(min(from_time), %(from)s), greatest(max(to_time), %(to)s),
-               coalesce((array_agg(cause ORDER BY created_at))[1], %(cause)s),
-               coalesce(min(created_at), clock_timestamp()), coalesce(max(attempts), 0),
-               CASE WHEN count(*) = 1 AND min(from_time) <= %(from)s THEN max(filled_up_to) END
-          FROM touching
-        """,
-        values,
-    )
+        row = await cursor.fetchone()
+        unfilled, last = (0, None) if row is None else row
+        begin = span.start if last is None else last
+        if unfilled or begin >= span.end or (last is not None and span.end - last < at_least):
+            return False
+        span = Interval(begin, span.end)
+        await gaps.book(conn, organisation_id=organisation_id, feed=feed, span=span, cause=PAGE_MISSING)
+    return True

@@ -35,10 +35,11 @@ from mixhaul_mix.errors import (
 from mixhaul_mix.events import token_time
 from mixhaul_mix.protocols import Budget
 from mixhaul_runtime.clock import Clock
-from mixhaul_store import cursors
+from mixhaul_store import cursors, gaps
 from mixhaul_store.database import Database
 from mixhaul_store.elections import Epoch
 from mixhaul_store.errors import CursorMoved, StaleEpoch, StoreError, TransientStoreError
+from mixhaul_store.intervals import Interval
 from mixhaul_store.organisations import Organisation
 from mixhaul_store.pages import commit_page
 from mixhaul_store.records import Page, PageResult
@@ -91,7 +92,6 @@ class Feed:
         self._blocked = 0
         # What time it was taken to be when a feed without a token began, and MiX refused.
         self._refused_now: datetime | None = None
-        self._from_now: datetime | None = None
         self._labels = (options.source, str(organisation.external_id), options.feed)
         self._log = log.bind(source=options.source, organisation=str(organisation.external_id), feed=options.feed)
 
@@ -124,9 +124,11 @@ class Feed:
                     metrics.FENCED_WRITES.inc()
                     raise
                 except (MixError, StoreError) as error:
-                    cursor = None
+                    stuck, cursor = cursor, None
                     retry_after = getattr(error, "retry_after_seconds", None)
                     failures = await self._failed(error, failures=failures, ending=ending)
+                    if stuck is not None and pacing.has_tried_all(failures, page_size=self._options.page_size):
+                        await self._page_missing(stuck)
                     continue
                 failures, retry_after = pacing.Failures(), None
                 if not more:
@@ -184,16 +186,23 @@ class Feed:
         reseeded = cursor.token_received_at is not None
         start_from = self._options.start_from
         if start_from == "Now":
-            # The answer to the first NEW may be lost: the second try still begins where the first one did.
-            start_from = self._from_now or "Now"
-            self._from_now = self._from_now or now.earlier
+            # The answer to the first NEW may be lost, and we with it: another try still begins where the first one did.
+            start_from = cursor.begun_at or "Now"
+            if cursor.begun_at is None:
+                await cursors.begin(
+                    self._database,
+                    epoch=self._epoch,
+                    organisation_id=self._organisation.id,
+                    feed=self._options.feed,
+                    at=now.earlier.replace(microsecond=0),
+                )
         begin = pacing.beginning(now, refused=self._refused_now)
         start = pacing.start("Oldest" if reseeded else start_from, now=begin)
         gap_from = start.gap_from
         if reseeded and start.begins_at is not None:
             # Each try begins a little later than the one before: the gap has to reach up to this one.
             async with self._database.connection() as connection:
-                gap_from = await cursors.last_gap_end(connection, self._organisation.id, self._options.feed)
+                gap_from = await gaps.latest_end(connection, self._organisation.id, self._options.feed)
         if gap_from is not None and start.begins_at is not None and gap_from < start.begins_at:
             await cursors.reseed(
                 self._database,
@@ -219,6 +228,30 @@ class Feed:
             gap_to=until,
             cause="TokenExpired",
         )
+
+    async def _page_missing(self, cursor: cursors.Cursor) -> None:
+        """The page does not come in any size: what it may hold is backfilled, while it is asked for again."""
+        now = self._clocks()
+        since, until = self._reach(cursor, now=now).earliest, now.earlier - pacing.SETTLED
+        if cursor.token is None or since >= until:
+            return
+        try:
+            booked = await cursors.book_missing_page(
+                self._database,
+                epoch=self._epoch,
+                organisation_id=self._organisation.id,
+                feed=self._options.feed,
+                span=Interval(since, until),
+                at_least=pacing.MISSING_AGAIN,
+            )
+        except StaleEpoch:
+            metrics.FENCED_WRITES.inc()
+            raise
+        except StoreError as error:
+            self._log.warning("the gap of a page that does not come could not be booked", error=str(error))
+        else:
+            if booked:
+                self._log.error("a page does not come: its interval is backfilled", gap_from=since, gap_to=until)
 
     async def _commit(self, page: FeedPage, *, expected: str | None) -> PageResult:
         loop = asyncio.get_running_loop()

@@ -20,6 +20,10 @@ SMALLER = (500, 100, 10, 1)
 PATIENT_SECONDS = 600.0
 LONGEST_BACKOFF_SECONDS = 60.0
 TRIES_PER_SIZE = 3
+# What was created a moment ago may not be in MiX's history yet.
+SETTLED = timedelta(minutes=1)
+# How often the interval of a page that does not come is backfilled a little further.
+MISSING_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
