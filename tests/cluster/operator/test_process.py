@@ -14,7 +14,8 @@ import pytest
 from cluster.acts import make_crd, make_namespace
 from cluster.controlplane import ControlPlane
 from cluster.operator.bed import Bed, pause, settled, until
-from cluster.operator.rights import ACCOUNT, RULES, grant
+from cluster.operator.rights import ACCOUNT, chart_rules, grant
+from cluster.rights import Right, set_rules, without
 from mixhaul_source.crd import crd
 
 MUTATING = {"create", "update", "patch", "delete", "deletecollection"}
@@ -120,18 +121,13 @@ def test_a_missing_right_is_said_and_noticed_when_it_comes(
     own_plane: ControlPlane, database_url: str, tmp_path: Path
 ) -> None:
     bed = bed_of(own_plane, "rights", database_url, tmp_path)
-    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{bed.namespace}/roles/{ACCOUNT}"
-    less = [
-        {**rule, "verbs": [verb for verb in rule["verbs"] if (rule["resources"], verb) != (["cronjobs"], "create")]}
-        for rule in RULES
-    ]
-    own_plane.request("PATCH", role, {"rules": less})
+    set_rules(own_plane, bed.namespace, ACCOUNT, without(chart_rules(), Right("cronjobs", "create")))
     with bed.operator():
         bed.make_source("a")
         assert until(lambda: bed.condition("a", "Reconciling")[:2] == ("True", "Progressing"))
         assert "check the operator's Role" in bed.condition("a", "Reconciling")[2]
         assert bed.condition("a", "Ready")[:2] == ("False", "NotReadyYet")
-        own_plane.request("PATCH", role, {"rules": RULES})
+        set_rules(own_plane, bed.namespace, ACCOUNT, chart_rules())
         assert until(lambda: bed.condition("a", "Reconciling")[:2] == ("False", "UpToDate"), within=60)
         assert bed.get("cronjobs", "mixhaul-sync-a")
 

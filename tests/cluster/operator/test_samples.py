@@ -1,4 +1,4 @@
-"""The bad samples that an API server can't refuse: the operator says what is wrong, as the sample's `# cluster:` has it."""
+"""The bad samples that an API server can't refuse: the operator says what is wrong, as the sample has it."""
 
 from __future__ import annotations
 
