@@ -7,8 +7,7 @@ from typing import Any
 
 from chart.rendering import VALUES, component, of_kind, render
 from cluster.controlplane import ControlPlane
-
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+from cluster.rights import RBAC
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,37 +279,6 @@ def test_without_its_rights_it_says_so_and_comes_back(bed: Bed, apart: tuple[Pod
     assert bed.flows("one")
 
 
-@pytest.mark.parametrize(
-    ("resource", "verb", "said"),
-    [
-        ("mixsources", "list", "the watch is broken; tried again"),
-        ("mixsources", "watch", "the watch is broken; tried again"),
-        ("secrets", "list", "the watch is broken; tried again"),
-        ("secrets", "watch", "the watch is broken; tried again"),
-        ("leases", "get", "the Lease can't be watched; looked at again"),
-        ("leases", "watch", "the Lease can't be watched; looked at again"),
-        ("leases", "create", "the Lease can't be taken"),
-        ("leases", "update", "the Lease can't be taken"),
-    ],
-)
-def test_no_right_is_spare(bed: Bed, resource: str, verb: str, said: str) -> None:
-    less = [
-        {**rule, "verbs": [each for each in rule["verbs"] if (rule["resources"], each) != ([resource], verb)]}
-        for rule in bed.rights.rules
-    ]
-    bed.plane.request("PATCH", bed.path("roles", bed.rights.role), {"rules": [rule for rule in less if rule["verbs"]]})
-    bed.make_source("one")
-    if verb != "create":
-        body = {"metadata": {"name": bed.rights.lease}, "spec": {"holderIdentity": "x", "leaseDurationSeconds": 1}}
-        bed.plane.request("POST", bed.path("leases"), body)
-    pod = bed.start("a", extra={"MIXHAUL_LOG_LEVEL": "debug"})
-
-    def refused() -> bool:
-        return any("403" in str(line.get("error")) for line in pod.lines(said))
-
-    assert eventually(refused, within=60)
-
-
 def test_the_role_is_the_charts_and_names_the_one_lease(bed: Bed) -> None:
     token = bed.token()
     with pytest.raises(Refused) as caught:
