@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +30,7 @@ INSERT INTO amendments (organisation_id, external_id, amendment_type, amended_at
                         raw_page_id, observed_at)
 SELECT %(organisation)s, r.event, r.kind, r.at, r.driver, r.extra, %(raw_page)s, %(observed_at)s
   FROM json_to_recordset(%(rows)s::json) AS r(event bigint, kind text, at timestamptz, driver bigint, extra jsonb)
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING amendment_type
 """
 _READ_UP_TO = """
 INSERT INTO late_truth AS t (organisation_id, amendments_from, amendments_up_to, amendments_read_at)
@@ -39,6 +39,13 @@ ON CONFLICT (organisation_id) DO UPDATE
    SET amendments_from = least(t.amendments_from, excluded.amendments_from),
        amendments_up_to = greatest(t.amendments_up_to, excluded.amendments_up_to),
        amendments_read_at = greatest(t.amendments_read_at, excluded.amendments_read_at)
+"""
+# Of what was before the feed: gaps, filled or not, and backfills that somebody asked for.
+_OLDEST = """
+SELECT least((SELECT min(from_time) FROM gaps WHERE organisation_id = %(organisation)s),
+             (SELECT min(CASE WHEN parameters ->> 'from' ~ '^\\d{4}-' THEN (parameters ->> 'from')::timestamptz END)
+                FROM work_requests w JOIN organisations o ON o.source = w.source
+               WHERE o.id = %(organisation)s AND w.kind = 'backfill'))
 """
 
 
@@ -72,15 +79,17 @@ class Stored:
     new: int
     events_changed: int
     quarantined: int
+    # The types of the new ones.
+    kinds: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The days whose amendments have been read, both counted, and when that was last done."""
+    """The days whose amendments have been read, both counted, and when that day was today."""
 
     first: date
     last: date
-    at: datetime
+    at: datetime | None
 
 
 async def commit(db: Database, answer: Answer, *, epoch: Epoch) -> Stored:
@@ -94,7 +103,8 @@ async def commit(db: Database, answer: Answer, *, epoch: Epoch) -> Stored:
         await assert_epoch(conn, epoch)
         if (await conn.execute(_LOCK, (organisation,))).rowcount != 1:
             return Stored(0, 0, 0)
-        new = changed = quarantined = 0
+        kinds: list[str] = []
+        changed = quarantined = 0
         if answer.amendments or answer.rejected:
             raw_page = await raw_pages.add(
                 conn,
@@ -107,17 +117,30 @@ async def commit(db: Database, answer: Answer, *, epoch: Epoch) -> Stored:
                 requested=f"{answer.first}/{answer.last}",
             )
             place = Place(organisation, answer.observed_at, raw_page)
-            new = await _add(conn, answer.amendments, place)
+            kinds = await _add(conn, answer.amendments, place)
             # All of them, not only the new ones: what should be so already costs a look.
             changed = await amendment_rows.apply(conn, organisation, list({one.event for one in answer.amendments}))
             quarantined = await quarantine.add(conn, answer.rejected, feed=FEED, place=place)
         await conn.execute(
             _READ_UP_TO,
-            {"organisation": organisation, "first": answer.first, "last": answer.last, "at": answer.observed_at},
+            {
+                "organisation": organisation,
+                "first": answer.first,
+                "last": answer.last,
+                "at": answer.observed_at if answer.last >= answer.observed_at.date() else None,
+            },
         )
         if changed:
             await conn.execute("UPDATE organisations SET watermark = watermark + 1 WHERE id = %s", (organisation,))
-    return Stored(new=new, events_changed=changed, quarantined=quarantined)
+    return Stored(new=len(kinds), events_changed=changed, quarantined=quarantined, kinds=tuple(kinds))
+
+
+async def oldest_asked_for(db: Database, organisation_id: int) -> datetime | None:
+    """From when on older history was or is to be read; None: no such history is known."""
+    async with db.connection() as conn:
+        row = await (await conn.execute(_OLDEST, {"organisation": organisation_id})).fetchone()
+    oldest: datetime | None = row[0] if row else None
+    return oldest
 
 
 async def read_days(db: Database, organisation_id: int) -> Read | None:
@@ -132,7 +155,7 @@ async def read_days(db: Database, organisation_id: int) -> Read | None:
     return None if row is None else Read(*row)
 
 
-async def _add(conn: AsyncConnection[Any], amendments: Sequence[Amendment], place: Place) -> int:
+async def _add(conn: AsyncConnection[Any], amendments: Sequence[Amendment], place: Place) -> list[str]:
     rows = [
         {
             "event": one.event,
@@ -152,4 +175,4 @@ async def _add(conn: AsyncConnection[Any], amendments: Sequence[Amendment], plac
             "rows": msgspec.json.encode(rows).decode(),
         },
     )
-    return cursor.rowcount
+    return [row[0] for row in await cursor.fetchall()]

@@ -64,7 +64,8 @@ SELECT o.source, o.external_id, o.name, o.api_url, coalesce(c.feed, 'events'), c
          WHERE r.organisation_id = o.id AND unfilled > 0
            AND NOT EXISTS (SELECT FROM reconciliations later
                             WHERE later.organisation_id = r.organisation_id AND later.day = r.day
-                              AND (later.compared_at, later.id) > (r.compared_at, r.id))) m ON true
+                              AND (later.started_at, later.id) > (r.started_at, r.id)
+                              AND later.finished_at IS NOT NULL)) m ON true
  ORDER BY o.source, o.external_id, c.feed
 """
 

@@ -43,36 +43,41 @@ CREATE TABLE reconciliations (
     organisation_id bigint      NOT NULL REFERENCES organisations ON DELETE CASCADE,
     day             date        NOT NULL,
     reason          text        NOT NULL CHECK (reason IN ('daily', 'request')),
-    compared_at     timestamptz NOT NULL,
+    work_request_id bigint,
+    started_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at     timestamptz,
     up_to           timestamptz NOT NULL,
-    compared        integer     NOT NULL,
-    missing         integer     NOT NULL,
-    differing       integer     NOT NULL,
-    filled          integer     NOT NULL,
-    unfilled        integer     NOT NULL,
-    rewritten       integer     NOT NULL,
-    quarantined     integer     NOT NULL,
-    only_here       integer     NOT NULL,
+    compared        integer     NOT NULL DEFAULT 0,
+    missing         integer     NOT NULL DEFAULT 0,
+    differing       integer     NOT NULL DEFAULT 0,
+    filled          integer     NOT NULL DEFAULT 0,
+    unfilled        integer     NOT NULL DEFAULT 0,
+    rewritten       integer     NOT NULL DEFAULT 0,
+    quarantined     integer     NOT NULL DEFAULT 0,
+    only_here       integer     NOT NULL DEFAULT 0,
     explanations    jsonb       NOT NULL DEFAULT '{}'
 );
-CREATE INDEX reconciliations_day ON reconciliations (organisation_id, day, compared_at DESC);
+CREATE INDEX reconciliations_day ON reconciliations (organisation_id, day, started_at DESC);
 CREATE INDEX reconciliations_unfilled ON reconciliations (organisation_id) WHERE unfilled > 0;
+CREATE INDEX reconciliations_request ON reconciliations (work_request_id) WHERE work_request_id IS NOT NULL;
 COMMENT ON TABLE reconciliations IS 'Each comparison of a UTC day with what MiX''s range endpoint says of it.';
 COMMENT ON COLUMN reconciliations.id IS 'Our own number.';
 COMMENT ON COLUMN reconciliations.organisation_id IS 'The organisation: organisations.id, not MiX''s own id.';
 COMMENT ON COLUMN reconciliations.day IS 'The UTC day that was asked for.';
 COMMENT ON COLUMN reconciliations.reason IS 'daily: due by itself, on the second, ninth and 35th day after; request: somebody asked.';
-COMMENT ON COLUMN reconciliations.compared_at IS 'Database time when the answer was asked for.';
+COMMENT ON COLUMN reconciliations.work_request_id IS 'Who asked: work_requests.id, while that is kept.';
+COMMENT ON COLUMN reconciliations.started_at IS 'When it began.';
+COMMENT ON COLUMN reconciliations.finished_at IS 'When the whole day was compared; null where it was cut off, and what was found until then is counted.';
 COMMENT ON COLUMN reconciliations.up_to IS 'The end of the day, or the time of the comparison where the day was not over.';
 COMMENT ON COLUMN reconciliations.compared IS 'Events in MiX''s answer, each once.';
 COMMENT ON COLUMN reconciliations.missing IS 'Those that were not stored, neither as events nor in quarantine.';
 COMMENT ON COLUMN reconciliations.differing IS 'Those of which MiX says something else than what was stored; they were brought up to date.';
-COMMENT ON COLUMN reconciliations.filled IS 'Of the missing ones: stored now, or kept in quarantine.';
+COMMENT ON COLUMN reconciliations.filled IS 'Of the missing ones: stored now, or kept in quarantine, or older than events are kept.';
 COMMENT ON COLUMN reconciliations.unfilled IS 'Of the missing ones: still missing.';
 COMMENT ON COLUMN reconciliations.rewritten IS 'Those that MiX wrote in other bytes and that say the same.';
-COMMENT ON COLUMN reconciliations.quarantined IS 'Those that are in quarantine here.';
+COMMENT ON COLUMN reconciliations.quarantined IS 'Those that were in quarantine here.';
 COMMENT ON COLUMN reconciliations.only_here IS 'Stored events of the day that MiX''s answer does not have.';
-COMMENT ON COLUMN reconciliations.explanations IS 'How many are explained by what: see docs/completeness.md.';
+COMMENT ON COLUMN reconciliations.explanations IS 'How many of the missing and differing ones are explained by what: see docs/completeness.md.';
 
 CREATE TABLE support_lists (
     organisation_id bigint  NOT NULL REFERENCES organisations ON DELETE CASCADE,
