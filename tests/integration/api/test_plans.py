@@ -11,9 +11,8 @@ import psycopg
 import pytest
 
 from mixhaul_api.periods import Period
-from mixhaul_api.queries import drivers, infractions
+from mixhaul_api.queries import infractions
 from mixhaul_api.queries.infractions import Place
-from mixhaul_store.database import Database
 from support import api_data
 from support.api_data import BRAKING, IGNITION, NOW, SPEEDING
 from support.postgres import Server
@@ -119,13 +118,3 @@ def test_the_pages_of_a_large_list_hold_each_row_once_and_in_order(grown: str, l
             before = Place(rows[-2][1], rows[-2][0])
     assert found == wanted
     assert len(wanted) > 100
-
-
-async def test_a_search_reads_the_trigram_index(grown: str) -> None:
-    async with Database(grown, application_name="mixhaul:test") as database, database.connection() as connection:
-        found = await drivers.page(connection, [1], search="torista 4321", after=None, limit=10)
-        assert [row.name for _, row in found] == ["Motorista 4321 da Silva"]
-    with psycopg.connect(grown) as connection:
-        given = {"organisations": [1], "limit": 10, "word0": "torista", "word1": "4321", "text": "torista 4321"}
-        nodes = plan_of(connection, drivers.found_statement(2, going_on=False), given)
-    assert "drivers_name_trgm" in {node.get("Index Name") for node in nodes}

@@ -59,16 +59,33 @@ OTHERS = {
 
 @pytest.mark.parametrize("description", INFRACTIONS)
 def test_driving_infractions(description: str) -> None:
-    assert c.propose(description) == c.Proposal(family=c.INFRACTION, is_infraction=True)
+    found = c.propose(description)
+    assert (found.family, found.is_infraction) == (c.INFRACTION, True)
+    assert found.severity != c.NONE
 
 
 @pytest.mark.parametrize(("description", "family"), OTHERS.items())
 def test_everything_else(description: str, family: str) -> None:
-    assert c.propose(description) == c.Proposal(family=family, is_infraction=False)
+    severity = c.HIGH if family == c.SAFETY else c.NONE
+    assert c.propose(description) == c.Proposal(family=family, is_infraction=False, severity=severity)
+
+
+@pytest.mark.parametrize(
+    ("description", "severity"),
+    [
+        ("(Tr) Excesso de Velocidade 70 Km", c.HIGH),
+        ("Driver seatbelt not engaged", c.HIGH),
+        ("(Tr) Freada Brusca", c.MEDIUM),
+        ("Idle - excessive", c.LOW),
+        ("Over revving", c.LOW),
+    ],
+)
+def test_infractions_are_not_equally_severe(description: str, severity: str) -> None:
+    assert c.propose(description).severity == severity
 
 
 def test_a_type_without_description_is_normal_operation() -> None:
-    assert c.propose(None) == c.Proposal(family=c.NORMAL, is_infraction=False)
+    assert c.propose(None) == c.Proposal(family=c.NORMAL, is_infraction=False, severity=c.NONE)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which event types count as infractions, proposed from their descriptions in Portuguese and English.
+"""Which event types count as infractions, and how severe, proposed from descriptions in Portuguese and English.
 
 A proposal only: it is made when a type first appears, and made anew when its description changes and nobody has
 decided; a person's decision through the API is never touched. Families are those that operators sort types into.
@@ -67,6 +67,23 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (EQUIPMENT, r"\bpto\b|tomada de forca|crane|guindaste|bascul|tipper|compactor|reefer|refrigerad|trailer|carreta"),
     (MONITORING, r"periodic|period(o|ic)|monitor|position update|posicao|trip (start|end)|heartbeat"),
 )
+
+NONE: Final = "none"
+LOW: Final = "low"
+MEDIUM: Final = "medium"
+HIGH: Final = "high"
+
+SEVERITIES: Final = (NONE, LOW, MEDIUM, HIGH)
+
+# Infractions that endanger people, and those that cost fuel and wear; all others lie between.
+_DANGEROUS: Final = re.compile(
+    r"\b(?:over ?-?speed|speeding|excesso de velocidade|velocidade (excessiva|acima)|seat ?-?belt|cinto|celular|"
+    r"cell ?phone|mobile phone|fadiga|fatigue|drows|red light|semaforo|contramao|wrong way)"
+)
+_WASTEFUL: Final = re.compile(
+    r"\b(?:over ?-?rev|excesso de (rotacao|giro)|rpm excess|out of green band|fora da faixa (verde|economica)|"
+    r"idle.*excess|excessive idl|marcha lenta excessiva|motor ligado parado|free ?wheel|coasting|banguela|ponto morto)"
+)
 _RULES: Final = tuple((family, re.compile(rf"\b(?:{words})")) for family, words in _WORDS)
 
 
@@ -76,6 +93,7 @@ class Proposal:
 
     family: str
     is_infraction: bool
+    severity: str
 
 
 def propose(description: str | None) -> Proposal:
@@ -83,8 +101,18 @@ def propose(description: str | None) -> Proposal:
     text = fold(description or "")
     for family, words in _RULES:
         if words.search(text):
-            return Proposal(family=family, is_infraction=family == INFRACTION)
-    return Proposal(family=NORMAL, is_infraction=False)
+            return Proposal(family=family, is_infraction=family == INFRACTION, severity=_severity(family, text))
+    return Proposal(family=NORMAL, is_infraction=False, severity=NONE)
+
+
+def _severity(family: str, text: str) -> str:
+    if family == SAFETY:
+        return HIGH
+    if family != INFRACTION:
+        return NONE
+    if _DANGEROUS.search(text):
+        return HIGH
+    return LOW if _WASTEFUL.search(text) else MEDIUM
 
 
 def fold(text: str) -> str:

@@ -133,7 +133,7 @@ async def upsert_event_types(
         proposal = propose(row.description)
         values.append(
             _values(row)
-            | {"family": proposal.family, "is_infraction": proposal.is_infraction}
+            | {"family": proposal.family, "is_infraction": proposal.is_infraction, "severity": proposal.severity}
         )
     return await _upsert(conn, "event_types", organisation_id, values, seen_at=seen_at)
 
@@ -146,7 +146,7 @@ _PROPOSED: Final = (
 )
 
 
-_PROPOSALS: Final = ("family", "is_infraction")
+_PROPOSALS: Final = ("family", "is_infraction", "severity")
 
 
 def _assignment(column: str) -> str:

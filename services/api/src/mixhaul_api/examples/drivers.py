@@ -24,4 +24,6 @@ DRIVER: Final[Driver] = {
     "imageUri": None,
 }
 
-DRIVERS: Final[DriverPage] = {"items": [DRIVER], "nextCursor": None, "freshness": [FRESHNESS]}
+_FOUND: Final[Driver] = {**DRIVER, "match": {"by": "words", "highlights": [{"start": 8, "length": 3}]}}
+
+DRIVERS: Final[DriverPage] = {"items": [_FOUND], "nextCursor": None, "freshness": [FRESHNESS]}

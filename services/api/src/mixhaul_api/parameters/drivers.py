@@ -12,7 +12,9 @@ class DriverSearch(Paged):
 
     search: Text | None = Field(
         default=None,
-        description="Words or parts of words of the name, in any order, whatever their case and accents.",
+        description="Words or parts of words of the name, in any order, whatever case and accents; a word of four "
+        "letters or more may have a typing error, one of eight or more two. For roles that see personal data also the "
+        "beginning of an employee number. Parts within words need three letters. At most eight words count.",
         examples=["joao sil"],
     )
 

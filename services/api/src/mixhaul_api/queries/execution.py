@@ -13,9 +13,17 @@ Parameters = Sequence[object] | Mapping[str, object]
 
 
 async def fetched(
-    connection: AsyncConnection[Any], query: str, statement: str, parameters: Parameters = ()
+    connection: AsyncConnection[Any],
+    query: str,
+    statement: str,
+    parameters: Parameters = (),
+    *,
+    prepare: bool | None = None,
 ) -> list[tuple[Any, ...]]:
-    """All rows; `query` is the label of `mixhaul_db_query_duration_seconds`. Text is always a constant of ours."""
+    """All rows; `query` is the label of `mixhaul_db_query_duration_seconds`. Text is always a constant of ours.
+
+    `prepare`: None prepares what comes often; False never, so that each is planned for its own values.
+    """
     with measured(f"api.{query}"):
-        cursor = await connection.execute(statement.encode(), parameters)
+        cursor = await connection.execute(statement.encode(), parameters, prepare=prepare)
         return await cursor.fetchall() if cursor.description is not None else []

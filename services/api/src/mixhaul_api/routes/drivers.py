@@ -18,9 +18,9 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         method="GET",
         path="/api/drivers",
         tag="Drivers",
-        summary="Find drivers by name",
-        description="All drivers, or those whose name holds every word of `search`: names that begin with it first, "
-        "then those where each word begins a word, then the rest; drivers that MiX no longer lists last of each.",
+        summary="Find drivers",
+        description="All drivers by organisation and name, or those that `search` finds, the best match first, as "
+        "`match` says; among equal matches those that MiX still lists first, then by name.",
         parameters=DriverSearch,
         body=NoBody,
         answer=shapes.DriverPage,

@@ -48,7 +48,7 @@ BEGIN
                     EXECUTE format('GRANT INSERT ON TABLE public.%I TO %I', t, role);
                 END IF;
             END LOOP;
-            EXECUTE format('GRANT UPDATE (family, is_infraction, classification_origin, classified_by, classified_at)'
+            EXECUTE format('GRANT UPDATE (family, is_infraction, severity, classification_origin, classified_by, classified_at)'
                 ' ON TABLE public.event_types TO %I', role);
             -- A classification changes what answers show, so its commit moves the watermark.
             EXECUTE format('GRANT UPDATE (watermark) ON TABLE public.organisations TO %I', role);
