@@ -1,6 +1,6 @@
 """Records that can't be stored typed: kept with their own bytes and the reason, each once.
 
-Nothing here tries them again.
+One that comes again is noted: what it says is as new as its last answer. `reprocessing` tries them again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from mixhaul_store.event_rows import Place
 from mixhaul_store.records import Rejected
 
 _ADD = """
-INSERT INTO quarantined_records (organisation_id, feed, digest, external_id, reason, record, raw_page_id, observed_at)
+INSERT INTO quarantined_records AS q
+       (organisation_id, feed, digest, external_id, reason, record, raw_page_id, observed_at)
 SELECT %s, %s, r.digest, r.external_id, r.reason, r.record, %s, %s
   FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bytea[]) AS r(digest, external_id, reason, record)
-ON CONFLICT (organisation_id, feed, digest) DO NOTHING
+ON CONFLICT (organisation_id, feed, digest) DO UPDATE
+   SET last_raw_page_id = excluded.raw_page_id, last_observed_at = excluded.observed_at, resolved_at = NULL
+ WHERE coalesce(q.last_observed_at, q.observed_at) < excluded.observed_at
+RETURNING q.last_raw_page_id IS NULL
+"""
+_RESOLVE = """
+UPDATE quarantined_records SET resolved_at = clock_timestamp()
+ WHERE organisation_id = %s AND feed = %s AND digest = ANY(%s::bigint[]) AND resolved_at IS NULL
+   AND coalesce(last_raw_page_id, raw_page_id) <= %s
 """
 
 
@@ -40,4 +49,12 @@ async def add(connection: AsyncConnection[Any], rejected: Sequence[Rejected], *,
         ),
         prepare=True,
     )
-    return cursor.rowcount
+    return sum(new for (new,) in await cursor.fetchall())
+
+
+async def resolve(connection: AsyncConnection[Any], digests: Sequence[int], *, feed: str, place: Place) -> int:
+    """Note that these can be read by now, where this was the last page that had them; how many that is news of."""
+    if not digests:
+        return 0
+    values = (place.organisation_id, feed, list(digests), place.raw_page_id)
+    return (await connection.execute(_RESOLVE, values)).rowcount

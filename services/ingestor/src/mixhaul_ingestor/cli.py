@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +19,14 @@ from rich.console import Console
 from mixhaul_ingestor import commands, mounted
 from mixhaul_ingestor.errors import NoManifest, SourceNotFound, exit_code
 from mixhaul_ingestor.migrating import migrated
+from mixhaul_ingestor.reprocess import moment
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.standalone import database_url
 from mixhaul_runtime import logs
 from mixhaul_source import manifest
 from mixhaul_source.manifest import Source
 from mixhaul_store.encryption import create_key_file
+from mixhaul_store.reprocessing import Selection
 
 app = typer.Typer(
     name="mixhaul-ingestor",
@@ -92,6 +95,30 @@ def sync(
             raise NoManifest
         sources = _chosen(sources, source)
         _run(commands.sync(settings, sources))
+
+
+@app.command()
+def reprocess(
+    organisation: Annotated[
+        int | None, typer.Option("--organisation", help="Only this one (MiX's id).", show_default=False)
+    ] = None,
+    begin: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=moment, metavar="TIME", help="Only answers that came from then on: 2026-11-01."),
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Only answers that came before.")
+    ] = None,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="Only records that could not be stored, after a new version.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Begin anew where an earlier run was cut off.")] = False,
+) -> None:
+    """Make the rows of events anew from MiX's stored answers, without a call to MiX, while the stream goes on."""
+    with _program("reprocess") as settings:
+        selection = Selection(organisation=organisation, begin=begin, end=end, quarantined=quarantined)
+        _run(commands.reprocess(settings, selection, dry_run=dry_run, anew=anew))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import orjson
 import structlog
@@ -20,6 +21,8 @@ from mixhaul_ingestor.errors import Interrupted
 from mixhaul_ingestor.garbage import collect_seldom
 from mixhaul_ingestor.leadership import Anybody, Candidacy, Leadership
 from mixhaul_ingestor.ledger import CallLedger
+from mixhaul_ingestor.reprocess import reprocess as run_reprocess
+from mixhaul_ingestor.reprocess import summary
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.source_set import FixedSources, SourceSet
 from mixhaul_ingestor.standalone import cipher, database_url
@@ -34,9 +37,10 @@ from mixhaul_runtime.clock import Clock, SystemClock
 from mixhaul_runtime.metrics import set_build_info
 from mixhaul_runtime.shutdown import stop_event
 from mixhaul_source.manifest import Source
-from mixhaul_store import progress, schema
+from mixhaul_store import progress, reprocessing, schema
 from mixhaul_store.database import Database
 from mixhaul_store.elections import LeaderRow
+from mixhaul_store.reprocessing import Selection
 
 log = structlog.get_logger("mixhaul_ingestor.commands")
 
@@ -147,6 +151,20 @@ async def status(settings: IngestorSettings, *, as_json: bool) -> None:
         typer.echo(orjson.dumps(status_json(rows, now=now), option=orjson.OPT_INDENT_2).decode())
     else:
         Console().print(as_table(rows, now=now))
+
+
+async def reprocess(settings: IngestorSettings, selection: Selection, *, dry_run: bool, anew: bool) -> None:
+    """Make the typed rows of stored answers anew, and print what that changed."""
+    stop = stop_event(within_seconds=END_WITHIN_SECONDS)
+    async with _opened(settings, connections=2) as wiring:
+        await _schema(wiring.database, stop)
+        run = await reprocessing.begin(
+            wiring.database, selection, version=version("mixhaul-ingestor"), dry=dry_run, anew=anew
+        )
+        if run.resumed:
+            typer.echo(f"Goes on where it was cut off: {run.pages} pages are left.")
+        total = await run_reprocess(wiring.database, run, stop=stop, console=Console(stderr=True), dry=dry_run)
+    typer.echo(summary(total, dry=dry_run))
 
 
 async def _mode(

@@ -19,6 +19,13 @@ COMMENT ON TABLE credential_uses IS 'Which sources use a login: it is deleted wi
 COMMENT ON COLUMN credential_uses.credential_id IS 'api_credentials.id.';
 COMMENT ON COLUMN credential_uses.source IS 'The MixSource (namespace/name).';
 
+ALTER TABLE quarantined_records
+    ADD COLUMN last_raw_page_id bigint,
+    ADD COLUMN last_observed_at timestamptz;
+COMMENT ON COLUMN quarantined_records.last_raw_page_id IS 'raw_pages.id of the last answer that had it once more; null where there was only one.';
+COMMENT ON COLUMN quarantined_records.last_observed_at IS 'Database time when that request was sent.';
+CREATE INDEX quarantined_records_unresolved ON quarantined_records (raw_page_id) WHERE resolved_at IS NULL;
+
 CREATE TABLE reprocess_runs (
     selection    text        PRIMARY KEY,
     after_page   bigint      NOT NULL,
