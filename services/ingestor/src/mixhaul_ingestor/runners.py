@@ -122,6 +122,8 @@ class Runners:
             if not running.cancelled():
                 running.result()
         finally:
+            # Also for who loses a cancellation: Python 3.11's `wait_for` does, where its result comes at the same time.
+            end.set()
             if not running.done():
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
