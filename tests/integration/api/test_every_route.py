@@ -82,7 +82,7 @@ def test_a_caller_of_one_organisation_gets_nothing_of_another(
                 answer = http.request(
                     method, url, content=asked.content, headers={"Authorization": f"Bearer {of_a}"} | _type(asked)
                 )
-                assert answer.status_code < 500
+                assert answer.status_code < 500, f"{method} {url}"
                 answered = answer.text.replace(json.dumps(asked.url.params.get("search"))[1:-1] or "\0", "")
                 if answer.status_code < 400:
                     assert MARK_B not in answered, f"{method} {url}"

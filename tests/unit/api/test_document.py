@@ -55,10 +55,11 @@ def test_every_example_fits_its_schema(route: Route[Any, Any]) -> None:
 def test_every_route_has_all_answers_and_every_parameter_a_description(route: Route[Any, Any]) -> None:
     found = operation(route)
     wanted = (
-        {"200", "400", "401", "403", "414", "431", "500", "503"}
+        {"200", "400", "401", "403", "414", "429", "431", "500", "503"}
         | {str(kind.status.value) for kind in route.own_problems}
         | ({"413", "415"} if route.has_body else set())
         | ({"406"} if route.media else set())
+        | ({"304"} if route.watermarked else set())
     )
     assert set(found["responses"]) == wanted
     assert all(parameter["description"] for parameter in found["parameters"])

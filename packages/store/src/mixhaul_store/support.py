@@ -17,7 +17,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from mixhaul_store.classification import propose
-from mixhaul_store.pages import LOCK_ORGANISATION
+from mixhaul_store.page_rows import LOCK_ORGANISATION
 from mixhaul_store.plausibility import History, Verdict, judge
 
 # A NUL in JSON text: an escape whose own backslash is not escaped.
@@ -207,12 +207,13 @@ async def _upsert(
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  (an aggregate)
         known, listed, inserted, updated = row
-        # Rows that are the same were not rewritten above: only their time of sight moves.
-        await conn.execute(
+        # Rows that are the same were not rewritten above: only their time of sight moves, which answers show too.
+        cursor = await conn.execute(
             f"UPDATE {table} SET last_seen_at = %(seen)s"
             " WHERE organisation_id = %(organisation)s AND external_id = ANY(%(ids)s) AND last_seen_at < %(seen)s",
             values,
         )
+        seen = cursor.rowcount
         removed = 0
         history, short_at = await _history(conn, organisation_id, table, known=known)
         verdict, good = judge(listed, history), history.good_rows
@@ -229,7 +230,7 @@ async def _upsert(
             _REMEMBER_DOUBT if verdict is Verdict.DOUBTED else _REMEMBER_GOOD,
             {"organisation": organisation_id, "list": table, "rows": listed, "good": good, "at": seen_at},
         )
-        if inserted or updated or removed:
+        if inserted or updated or removed or seen:
             await conn.execute("UPDATE organisations SET watermark = watermark + 1 WHERE id = %s", (organisation_id,))
     return UpsertResult(
         inserted=inserted,

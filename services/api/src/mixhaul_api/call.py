@@ -9,15 +9,21 @@ from typing import Any, Generic, TypeVar
 from psycopg import AsyncConnection
 
 from mixhaul_api import freshness
+from mixhaul_api.answers import Answers
+from mixhaul_api.audit import Audit
 from mixhaul_api.auth.callers import Caller
 from mixhaul_api.auth.verifier import Verifier
+from mixhaul_api.cors import Cors
 from mixhaul_api.directory import Directory, Scope
 from mixhaul_api.problems import AMBIGUOUS, Problem, not_found
 from mixhaul_api.queries import progress
+from mixhaul_api.rate_limit import RateLimit
 from mixhaul_api.report.form import Form
 from mixhaul_api.representation import JSON
 from mixhaul_api.shapes.common import Freshness
 from mixhaul_api.state import State
+from mixhaul_api.watermarks import Watermarks
+from mixhaul_runtime.clock import Clock
 from mixhaul_store.database import Database
 
 P = TypeVar("P")
@@ -26,13 +32,20 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all requests share."""
+    """What all requests share. `database` is read from, and may be a replica; `primary` takes changes."""
 
     database: Database
+    primary: Database
     directory: Directory
     verifier: Verifier
     state: State
     form: Form
+    watermarks: Watermarks
+    answers: Answers
+    audit: Audit
+    rate_limit: RateLimit
+    cors: Cors
+    clock: Clock
 
 
 class Views:

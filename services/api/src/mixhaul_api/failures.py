@@ -5,8 +5,6 @@ What nobody thought of is a 500 that says nothing; the log has it under the requ
 
 from __future__ import annotations
 
-from typing import Final
-
 import orjson
 import structlog
 from sanic import HTTPResponse, Request
@@ -15,12 +13,10 @@ from sanic.response import raw
 
 from mixhaul_api import problems as known
 from mixhaul_api.errors import KeysUnavailable, TokenRefused
-from mixhaul_api.problems import Problem
+from mixhaul_api.problems import RETRY, Problem
 from mixhaul_store.errors import PermissionDenied, SchemaTooNew, StatementFailed, StoreError
 
 log = structlog.get_logger("mixhaul_api.request")
-
-RETRY: Final = {"Retry-After": "2"}
 
 
 def problem_response(request: Request, error: Exception) -> HTTPResponse:

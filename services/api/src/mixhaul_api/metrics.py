@@ -20,6 +20,22 @@ DURATION = Histogram(
 )
 IN_PROGRESS = Gauge("mixhaul_api_requests_in_progress", "Requests that are being answered.", ["route", "method"])
 
+ANSWERS = Counter(
+    "mixhaul_api_answers_total",
+    "Answers to watermarked routes: kept (from memory), unchanged (304) or made (from the database).",
+    ["origin"],
+)
+AUDITED = Counter(
+    "mixhaul_api_audited_views_total", "Entries of the audit log about views, by what became of them.", ["result"]
+)
+for _origin in ("kept", "unchanged", "made"):
+    ANSWERS.labels(_origin)
+WATERMARK_FAILURES = Counter(
+    "mixhaul_api_watermark_failures_total", "Looks at the watermarks that failed: nothing is answered from memory then."
+)
+for _result in ("written", "delayed", "lost"):
+    AUDITED.labels(_result)
+
 
 def known_method(method: str) -> str:
     """The method as a label: whatever a client invents must not become a series."""

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from mixhaul_api.problems import CONTENT_TYPE, UNAUTHENTICATED, UNAVAILABLE, Kind, ProblemDocument
+from mixhaul_api.problems import CONTENT_TYPE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Kind, ProblemDocument
 from mixhaul_api.routes import ROUTES, Route
 from mixhaul_runtime.metrics import package_version
 
@@ -36,6 +36,26 @@ _REQUEST_ID: Final = {
     "schema": {"type": "string"},
 }
 
+_HEADERS: Final = {
+    "ETag": {
+        "description": "Names this answer: send it as `If-None-Match`, and a 304 says that it is still right. Absent "
+        "where that can't be told now.",
+        "required": False,
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) a caller may make in so many seconds (`w`); absent without a limit.",
+        "required": False,
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "How many are left (`r`), and in how many seconds (`t`) all of them will be there again.",
+        "required": False,
+        "schema": {"type": "string"},
+    },
+}
+_LIMITS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit-Policy", "RateLimit")}
+
 
 def document() -> dict[str, Any]:
     """The whole document."""
@@ -57,7 +77,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "headers": {"X-Request-ID": _REQUEST_ID},
+            "headers": {"X-Request-ID": _REQUEST_ID} | _HEADERS,
             "securitySchemes": {
                 _BEARER: {
                     "type": "http",
@@ -91,7 +111,7 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
+                "headers": _headers(route),
                 "content": {"application/json": {"schema": references[route.answer], "example": route.example}}
                 | {
                     media_type: {"schema": {"type": "string"}, "example": example}
@@ -99,6 +119,7 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
                 },
             }
         }
+        | _unchanged(route)
         | _problems(route, references[ProblemDocument]),
     }
     if route.has_body:
@@ -107,6 +128,18 @@ def _operation(route: Route[Any, Any], references: Mapping[Any, dict[str, Any]])
             "content": {"application/json": {"schema": references[route.body], "example": route.body_example}},
         }
     return operation
+
+
+def _headers(route: Route[Any, Any]) -> dict[str, Any]:
+    tagged = {"ETag": {"$ref": "#/components/headers/ETag"}} if route.watermarked else {}
+    return {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}} | tagged | _LIMITS
+
+
+def _unchanged(route: Route[Any, Any]) -> dict[str, Any]:
+    if not route.watermarked:
+        return {}
+    description = "What the tag in `If-None-Match` names is still right: nothing was read, and there is no body."
+    return {"304": {"description": description, "headers": _headers(route)}}
 
 
 def _parameters(model: type[BaseModel], path: str) -> list[dict[str, Any]]:
@@ -139,13 +172,13 @@ def _problems(route: Route[Any, Any], reference: Mapping[str, Any]) -> dict[str,
 
 def _problem(kinds: Iterable[Kind], route: Route[Any, Any], reference: Mapping[str, Any]) -> dict[str, Any]:
     kinds = list(kinds)
-    headers: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+    headers: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}} | _LIMITS
     if UNAUTHENTICATED in kinds:
         headers["WWW-Authenticate"] = {
             "description": "Says what is wrong with the token.",
             "schema": {"type": "string"},
         }
-    if UNAVAILABLE in kinds:
+    if UNAVAILABLE in kinds or TOO_MANY_REQUESTS in kinds:
         headers["Retry-After"] = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
     return {
         "description": "; ".join(kind.title for kind in kinds) + ".",

@@ -75,6 +75,9 @@ EXPECTATION_FAILED: Final = Kind("expectation-failed", "Expectation failed", HTT
 INTERNAL: Final = Kind("internal", "Something is wrong with the server", HTTPStatus.INTERNAL_SERVER_ERROR)
 UNAVAILABLE: Final = Kind("unavailable", "Not available now", HTTPStatus.SERVICE_UNAVAILABLE)
 
+# For what passes by itself: try again in so many seconds.
+RETRY: Final = {"Retry-After": "2"}
+
 
 class Problem(Exception):
     """Ends a request with a problem document."""

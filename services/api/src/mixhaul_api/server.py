@@ -6,20 +6,25 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any, Final
 
 import structlog
 
+from mixhaul_api.answers import Answers
 from mixhaul_api.app import create_app
+from mixhaul_api.audit import Audit
 from mixhaul_api.auth.setup import verifier
 from mixhaul_api.call import Services
+from mixhaul_api.cors import Cors, origins
 from mixhaul_api.directory import Directory
 from mixhaul_api.errors import PortUnavailable
+from mixhaul_api.rate_limit import RateLimit
 from mixhaul_api.report.form import form_of
 from mixhaul_api.settings import ApiSettings
 from mixhaul_api.state import State
 from mixhaul_api.watch import wait_for_schema
+from mixhaul_api.watermarks import Watermarks
 from mixhaul_runtime import metrics
 from mixhaul_runtime.admin import AdminServer
 from mixhaul_runtime.clock import Clock
@@ -39,23 +44,59 @@ async def serve(settings: ApiSettings, database_url: str, *, clock: Clock, stop:
     metrics.set_build_info("mixhaul-api")
     form = form_of(settings)
     with closing(listening(settings.api_host, settings.api_port)) as listener:
-        database = Database(
-            database_url,
-            application_name="mixhaul:api",
-            max_size=settings.api_connections,
-            statement_timeout_seconds=_STATEMENT_SECONDS,
-            wait_seconds=_POOL_SECONDS,
+        primary = _database(database_url, settings, pool="main")
+        replica = settings.read_database_url
+        database = primary if replica is None else _database(replica.get_secret_value(), settings, pool="read")
+        services = Services(
+            database=database,
+            primary=primary,
+            directory=Directory(database, clock),
+            verifier=verifier(settings, clock),
+            state=state,
+            form=form,
+            watermarks=Watermarks(database, clock, listen=replica is None),
+            answers=Answers(settings.api_cache_megabytes * 1024 * 1024),
+            audit=Audit(primary, clock),
+            rate_limit=RateLimit(settings.api_requests_per_minute, clock),
+            cors=Cors(origins(settings.api_cors_origins)),
+            clock=clock,
         )
-        checks = verifier(settings, clock)
-        admin = AdminServer(settings.admin_port, host=settings.admin_host, ready=state.unready, live=lambda: None)
-        async with admin, database:
-            services = Services(
-                database=database, directory=Directory(database, clock), verifier=checks, state=state, form=form
-            )
-            async with _answering(services, listener):
+        async with AsyncExitStack() as stack:
+            admin = AdminServer(settings.admin_port, host=settings.admin_host, ready=state.unready, live=lambda: None)
+            await stack.enter_async_context(admin)
+            for opened in {primary, database}:
+                await stack.enter_async_context(opened)
+            async with _kept_up(services), _answering(services, listener):
                 log.info("serving", url=url_of(listener), admin_port=admin.port)
                 await _until_stopped(wait_for_schema(database, state, clock.sleep), stop)
                 log.info("finishing open requests")
+
+
+def _database(url: str, settings: ApiSettings, *, pool: str) -> Database:
+    return Database(
+        url,
+        application_name="mixhaul:api",
+        max_size=settings.api_connections,
+        statement_timeout_seconds=_STATEMENT_SECONDS,
+        wait_seconds=_POOL_SECONDS,
+        pool=pool,
+    )
+
+
+@asynccontextmanager
+async def _kept_up(services: Services) -> AsyncIterator[None]:
+    """The tasks beside the requests; at the end, when all are answered, what was seen is recorded."""
+    tasks = [
+        asyncio.create_task(services.watermarks.keep(), name="watermarks"),
+        asyncio.create_task(services.audit.keep(), name="audit"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await services.audit.finish()
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field, HttpUrl, field_validator
 
 from mixhaul_api.auth.permissions import Role
+from mixhaul_api.cors import origins
 from mixhaul_api.report.settings import ReportSettings
 from mixhaul_runtime.settings import CommonSettings, DatabaseSettings, MixhaulSettings
 
@@ -90,6 +91,29 @@ class ApiSettings(ReportSettings, TokenSettings, DatabaseSettings, CommonSetting
     api_port: int = Field(
         default=8080, ge=0, le=65535, description="Port that the API listens on; 0: any free one, which the log names."
     )
+    api_cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the API from a browser: `https://a.example,https://b.example`, "
+        "or `*` for all. Empty: none but the API's own.",
+    )
+    api_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="How many requests a caller (`sub` of the token) may make in a minute to one API process; 0: any.",
+    )
+    api_cache_megabytes: int = Field(
+        default=32,
+        ge=0,
+        le=4096,
+        description="How much memory one API process uses for answers that are still right; 0: none.",
+    )
     api_connections: int = Field(
         default=8, ge=1, le=100, description="How many connections to PostgreSQL one API process holds at most."
     )
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        origins(text)
+        return text

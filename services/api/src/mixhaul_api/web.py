@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import orjson
 import structlog
 from sanic import HTTPResponse, Request
 from sanic import exceptions as sanic_errors
@@ -21,27 +20,21 @@ from sanic.handlers import ErrorHandler
 from sanic.http import Http
 from sanic.response import raw
 
-from mixhaul_api import docs_page, metrics, parsing
-from mixhaul_api import problems as known
-from mixhaul_api.call import Call, Services
+from mixhaul_api import docs_page, encoding, metrics
+from mixhaul_api.answering import Answered, Asked, answer
+from mixhaul_api.call import Services
+from mixhaul_api.cors import Cors
 from mixhaul_api.docs_page import Asset
-from mixhaul_api.failures import RETRY, problem_response
-from mixhaul_api.parameters.common import NOTHING
-from mixhaul_api.problems import Problem
-from mixhaul_api.representation import JSON, Representation, accepted
+from mixhaul_api.failures import problem_response
 from mixhaul_api.routes import ROUTES, Route
-from mixhaul_api.state import State
 
 if TYPE_CHECKING:
     import asyncio
 
 log = structlog.get_logger("mixhaul_api.request")
 
-LONGEST_ADDRESS: Final = 4096
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TEMPLATES: Final = {route.operation: route.path for route in ROUTES}
-
-KEPT: Final = "private, no-cache"
 
 Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
@@ -54,32 +47,55 @@ def handler_of(route: Route[Any, Any], services: Services) -> Handler:
         _begin(request)
         with metrics.IN_PROGRESS.labels(route.path, method).track_inprogress():
             try:
-                answer = await _answer(route, services, request, path)
-                if isinstance(answer, Representation) and not isinstance(answer.body, bytes):
-                    return await _stream(request, answer, answer.body, route=route.path, state=services.state)
-                response = _whole(answer)
+                answered = await answer(route, services, _asked(request, path))
+                if not isinstance(answered.body, bytes):
+                    await _stream(request, answered, answered.body, route=route, services=services)
+                    return None
+                response = _whole(request, answered, answered.body)
             except Exception as error:  # noqa: BLE001  (the edge of a request)
                 response = problem_response(request, error)
-        return _finish(request, response, route=route.path, stopping=services.state.stopping)
+        return _finish(request, response, route=route.path, services=services, negotiated=bool(route.media))
 
     return handle
 
 
-def _whole(answer: Mapping[str, object] | Representation) -> HTTPResponse:
-    kept = {"Cache-Control": KEPT}
-    if isinstance(answer, Representation):
-        return HTTPResponse(answer.body, content_type=answer.content_type, headers=kept | dict(answer.headers))
-    return HTTPResponse(orjson.dumps(answer), content_type=JSON, headers=kept)
+def _asked(request: Request, path: dict[str, str]) -> Asked:
+    header = request.headers.get
+    return Asked(
+        address=request.url,
+        path=request.path,
+        path_values=path,
+        query=request.query_string,
+        authorization=header("authorization"),
+        accept=header("accept"),
+        if_none_match=header("if-none-match"),
+        content_type=header("content-type"),
+        body=request.body,
+        request_id=request.ctx.request_id,
+        headers=request.ctx.headers,
+    )
+
+
+def _whole(request: Request, answered: Answered, body: bytes) -> HTTPResponse:
+    headers = dict(answered.headers)
+    coding = encoding.coding(request.headers.get("accept-encoding")) if len(body) >= encoding.SMALLEST else None
+    if coding is not None:
+        body = encoding.compressed(body, coding)
+        headers["Content-Encoding"] = coding
+    return HTTPResponse(body, status=answered.status, content_type=answered.content_type, headers=headers)
 
 
 async def _stream(
-    request: Request, answer: Representation, body: AsyncIterator[bytes], *, route: str, state: State
-) -> HTTPResponse | None:
+    request: Request, answered: Answered, body: AsyncIterator[bytes], *, route: Route[Any, Any], services: Services
+) -> None:
     """Send a stream. What fails before its first piece is a problem document; what fails later cuts it off."""
+    coding = encoding.coding(request.headers.get("accept-encoding"))
+    if coding is not None:
+        body = encoding.stream(body, coding)
     first = await anext(body, b"")
-    headers = {"Cache-Control": KEPT} | dict(answer.headers)
-    response = HTTPResponse(headers=headers, content_type=answer.content_type)
-    _finish(request, response, route=route, stopping=state.stopping)
+    headers = dict(answered.headers) | ({} if coding is None else {"Content-Encoding": coding})
+    response = HTTPResponse(status=answered.status, headers=headers, content_type=answered.content_type)
+    _finish(request, response, route=route.path, services=services, negotiated=bool(route.media))
     sent = await request.respond(response)
     try:
         await sent.send(first)
@@ -90,38 +106,6 @@ async def _stream(
         log.exception("a stream was cut off", request_id=request.ctx.request_id)
         # Without its last chunk the answer is seen to be incomplete.
         cast("asyncio.Transport", request.transport).abort()
-    return None
-
-
-async def _answer(
-    route: Route[Any, Any], services: Services, request: Request, path: dict[str, str]
-) -> Mapping[str, object] | Representation:
-    if len(request.url) > LONGEST_ADDRESS:
-        raise Problem(known.URI_TOO_LONG, f"The address is longer than {LONGEST_ADDRESS} characters.")
-    caller = await services.verifier.caller(request.headers.get("authorization"))
-    if caller.roles.isdisjoint(route.roles):
-        needed = ", ".join(sorted(route.roles))
-        raise Problem(known.FORBIDDEN, f"This needs a token with one of these in its claim `roles`: {needed}.")
-    if route.whole_organisation and caller.sites is not None:
-        raise Problem(known.FORBIDDEN, "This needs a token that is not limited to some sites.")
-    accept = accepted(request.headers.get("accept"), (JSON, *route.media)) if route.media else JSON
-    parameters = parsing.parameters(route.parameters, path=path, query=request.query_string)
-    body: object = NOTHING
-    if route.has_body:
-        body = parsing.body(route.body, content_type=request.headers.get("content-type"), raw=request.body)
-    if services.state.waiting_for is not None:
-        raise Problem(known.UNAVAILABLE, f"The API is starting: {services.state.waiting_for}.", headers=RETRY)
-    return await route.handler(
-        Call(
-            services=services,
-            caller=caller,
-            scope=await services.directory.permitted(caller),
-            parameters=parameters,
-            body=body,
-            request_id=request.ctx.request_id,
-            accept=accept,
-        )
-    )
 
 
 class ApiRequest(Request):
@@ -145,8 +129,18 @@ class Errors(ErrorHandler):
 
     def response(self, request: Request, exception: Exception) -> HTTPResponse:
         _begin(request)
-        response = problem_response(request, exception)
-        return _finish(request, response, route=_template(request), stopping=self._services.state.stopping)
+        response = _preflight(request, exception, self._services.cors) or problem_response(request, exception)
+        return _finish(request, response, route=_template(request), services=self._services)
+
+
+def _preflight(request: Request, exception: Exception, cors: Cors) -> HTTPResponse | None:
+    """The answer to a browser that asks whether a page may call a route; None where this is no such question."""
+    if request.method != "OPTIONS" or not isinstance(exception, sanic_errors.MethodNotAllowed):
+        return None
+    if "access-control-request-method" not in request.headers:
+        return None
+    headers = cors.preflight(request.headers.get("origin"), exception.allowed_methods or ())
+    return None if headers is None else HTTPResponse(status=204, headers=headers)
 
 
 def constant(asset: Asset, services: Services, *, route: str) -> Handler:
@@ -160,7 +154,7 @@ def constant(asset: Asset, services: Services, *, route: str) -> Handler:
             "Referrer-Policy": "no-referrer",
         }
         response = raw(asset.body, headers=headers, content_type=asset.content_type)
-        return _finish(request, response, route=route, stopping=services.state.stopping)
+        return _finish(request, response, route=route, services=services)
 
     return handle
 
@@ -177,17 +171,25 @@ def _begin(request: Request) -> None:
     sent = request.headers.get("x-request-id", "")
     request.ctx.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
     request.ctx.began = time.perf_counter()
+    # For the answer, whatever it will be.
+    request.ctx.headers = {}
 
 
-def _finish(request: Request, response: HTTPResponse, *, route: str, stopping: bool) -> HTTPResponse:
+def _finish(
+    request: Request, response: HTTPResponse, *, route: str, services: Services, negotiated: bool = False
+) -> HTTPResponse:
     seconds = time.perf_counter() - request.ctx.began
     method = metrics.known_method(request.method)
     code = str(int(response.status))
     metrics.REQUESTS.labels(route, method, code).inc()
     metrics.DURATION.labels(route, method, code).observe(seconds)
+    response.headers.update(request.ctx.headers)
+    response.headers.update(services.cors.headers(request.headers.get("origin")))
+    varies = ("Accept-Encoding", "Accept" if negotiated else "", "Origin" if services.cors.origins else "")
+    response.headers["Vary"] = ", ".join(filter(None, varies))
     response.headers["X-Request-ID"] = request.ctx.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if stopping and isinstance(request.stream, Http):
+    if services.state.stopping and isinstance(request.stream, Http):
         request.stream.keep_alive = False
     log.info(
         "request",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mixhaul_api.routes import drivers, event_types, infractions, report, status
+from mixhaul_api.routes import access, drivers, event_types, infractions, report, status
 from mixhaul_api.routes.route import Route
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
@@ -13,6 +13,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *report.ROUTES,
     *event_types.ROUTES,
     *status.ROUTES,
+    *access.ROUTES,
 )
 
 __all__ = ["ROUTES", "Route"]

@@ -26,6 +26,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         answer=shapes.EventTypePage,
         handler=event_types.find,
         example=examples.EVENT_TYPES,
+        watermarked=True,
         own_problems=(problems.NOT_FOUND, problems.INVALID_CURSOR),
     ),
     Route(

@@ -26,6 +26,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         answer=shapes.InfractionPage,
         handler=infractions.page,
         example=examples.INFRACTIONS,
+        watermarked=True,
         own_problems=(problems.NOT_FOUND, problems.AMBIGUOUS, problems.INVALID_CURSOR),
     ),
 )

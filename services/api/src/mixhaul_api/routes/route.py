@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic
 
 from mixhaul_api import problems
+from mixhaul_api.audit import VIEWED
 from mixhaul_api.auth.permissions import EVERY_ROLE, Role
 from mixhaul_api.call import B, Call, P
 from mixhaul_api.parameters.common import NoBody
@@ -18,6 +19,7 @@ _ALWAYS: Final = (
     problems.INVALID_PARAMETERS,
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
+    problems.TOO_MANY_REQUESTS,
     problems.URI_TOO_LONG,
     problems.HEADERS_TOO_LARGE,
     problems.INTERNAL,
@@ -33,7 +35,8 @@ class Route(Generic[P, B]):
     `roles`: see `permissions.roles_that_may`. `whole_organisation`: not for tokens that are limited to sites.
     `media`: what else than JSON it may answer in, by `Accept`, each with an example. `watermarked`: what it answers
     changes only when the watermark of one of the organisations does, apart from `freshness`, so it may be kept and
-    answered by a 304; that is not so for an answer that depends on the clock.
+    answered by a 304. `progressing`: it changes with the feed's progress and the day of the calendar too.
+    `action`: what the audit log calls it to see the answer; with `recorded` also where it shows no driver.
     """
 
     operation: str
@@ -52,6 +55,9 @@ class Route(Generic[P, B]):
     own_problems: tuple[Kind, ...] = ()
     media: Mapping[str, str] = field(default_factory=dict)
     watermarked: bool = False
+    progressing: bool = False
+    action: str = VIEWED
+    recorded: bool = False
     whole_organisation: bool = False
 
     @property
