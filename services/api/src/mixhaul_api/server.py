@@ -41,7 +41,7 @@ _DRAIN_LOOK_SECONDS: Final = 0.02
 async def serve(settings: ApiSettings, database_url: str, *, clock: Clock, stop: asyncio.Event) -> None:
     """Answer until `stop` is set; then finish what was begun."""
     state = State()
-    metrics.set_build_info("mixhaul-api")
+    metrics.set_build_info("api")
     form = form_of(settings)
     with closing(listening(settings.api_host, settings.api_port)) as listener:
         primary = _database(database_url, settings, pool="main")
