@@ -157,6 +157,9 @@ def behind(planted: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(planted, autocommit=True) as connection:
         yield connection
         connection.execute("DELETE FROM gaps")
+        connection.execute("DELETE FROM reconciliations")
+        connection.execute("DELETE FROM work_requests")
+        connection.execute("UPDATE organisations SET event_days = NULL")
         data.reach(connection, 1, data.AS_OF)
 
 
@@ -183,6 +186,45 @@ def test_an_open_gap_makes_no_complete_form(ask: Ask, behind: psycopg.Connection
     assert "Incomplete data" in page
     assert "No infractions known so far" in page
     assert "No infractions recorded" not in page
+
+
+def compared(connection: psycopg.Connection[Any], day: str, at: str, unfilled: int) -> None:
+    connection.execute(
+        "INSERT INTO reconciliations (organisation_id, day, reason, started_at, up_to, missing, filled, unfilled)"
+        " VALUES (1, %s, 'daily', %s, %s, 3, %s, %s)",
+        (day, at, at, 3 - unfilled, unfilled),
+    )
+
+
+def test_the_last_comparison_with_mix_decides_whether_events_are_missing(
+    ask: Ask, behind: psycopg.Connection[Any]
+) -> None:
+    compared(behind, "2026-02-10", "2026-02-12", 2)
+    compared(behind, "2026-03-10", "2026-03-12", 2)
+    assert [one["missing"] for one in ask(data.ORDINARY).json()["months"]] == [
+        [],
+        ["events-missing"],
+        ["events-missing"],
+    ]
+    compared(behind, "2026-03-10", "2026-03-19", 0)
+    assert [one["missing"] for one in ask(data.ORDINARY).json()["months"]] == [[], ["events-missing"], []]
+
+
+def test_events_that_are_not_kept_make_no_complete_form(ask: Ask, behind: psycopg.Connection[Any]) -> None:
+    behind.execute("UPDATE organisations SET event_days = 1")
+    assert [one["missing"] for one in ask(data.ORDINARY).json()["months"]] == [["not-kept"]] * 3
+
+
+def test_what_was_backfilled_was_collected(ask: Ask, behind: psycopg.Connection[Any]) -> None:
+    for request, state, begin, end in (("1", "succeeded", "2025-03-01", "2025-06-01"), ("2", "failed", "2024", "2026")):
+        behind.execute(
+            "INSERT INTO work_requests (source, request_id, kind, parameters, state)"
+            " VALUES ('fleet/mix', %s, 'backfill', jsonb_build_object('from', %s::text, 'to', %s::text), %s)",
+            (request, begin, end, state),
+        )
+    report = ask(data.ORDINARY, month="2025-04").json()
+    # March begins three hours later in São Paulo than in UTC.
+    assert [one["missing"] for one in report["months"]] == [["before-the-haul"], [], []]
 
 
 def test_months_before_the_haul_and_after_now_are_not_complete(ask: Ask) -> None:

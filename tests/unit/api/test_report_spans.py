@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mixhaul_api.freshness import Progress
 from mixhaul_api.report.calendar import calendar, iso_week, span
-from mixhaul_api.report.completeness import Missing, missing
+from mixhaul_api.report.completeness import Books, Missing, missing
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -81,7 +81,7 @@ def test_the_weeks_are_the_month_and_the_edges_rise(month: date, zone: ZoneInfo)
 
 
 MARCH = span(date(2026, 3, 1), date(2026, 3, 31), SAO_PAULO)
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LONG_AGO = Books(datetime(2020, 1, 1, tzinfo=UTC))
 
 
 def progress(
@@ -114,7 +114,7 @@ def gap(first: str, last: str) -> tuple[tuple[datetime, datetime], ...]:
 
 
 @pytest.mark.parametrize(
-    ("state", "since", "wanted"),
+    ("state", "books", "wanted"),
     [
         (progress(), LONG_AGO, []),
         (progress(now=datetime(2026, 4, 1, 2, 59, tzinfo=UTC)), LONG_AGO, [Missing.NOT_OVER]),
@@ -131,13 +131,40 @@ def gap(first: str, last: str) -> tuple[tuple[datetime, datetime], ...]:
         (progress(gaps=gap("2026-05-02", "2026-05-03")), LONG_AGO, []),
         (progress(gaps=gap("2026-02-20", "2026-03-01")), LONG_AGO, []),
         (progress(older_gaps=1), LONG_AGO, [Missing.OPEN_GAPS]),
-        (progress(), datetime(2026, 3, 1, 3, tzinfo=UTC), []),
-        (progress(), datetime(2026, 3, 1, 4, tzinfo=UTC), [Missing.BEFORE_THE_HAUL]),
+        # The feed begins with what was created in the seven days before.
+        (progress(), Books(datetime(2026, 3, 8, 3, tzinfo=UTC)), []),
+        (progress(), Books(datetime(2026, 3, 8, 4, tzinfo=UTC)), [Missing.BEFORE_THE_HAUL]),
+        (progress(), Books(LONG_AGO.claimed_at, kept_days=33), []),
+        (progress(), Books(LONG_AGO.claimed_at, kept_days=31), [Missing.NOT_KEPT]),
+        (progress(), Books(LONG_AGO.claimed_at, missing_days=[date(2026, 3, 31)]), [Missing.EVENTS_MISSING]),
+        (progress(), Books(LONG_AGO.claimed_at, missing_days=[date(2026, 2, 28), date(2026, 4, 2)]), []),
     ],
     ids=[
         *("complete", "not over", "behind", "nothing yet", "begun and nothing yet", "gap within", "gap after"),
         *("gap long after", "gap before", "older gaps", "hauled from its first moment", "hauled since it began"),
+        *("kept", "kept in part", "a day missing", "other days missing"),
     ],
 )
-def test_what_a_month_lacks(state: Progress, since: datetime, wanted: list[Missing]) -> None:
-    assert missing(MARCH, state, hauled_since=since) == wanted
+def test_what_a_month_lacks(state: Progress, books: Books, wanted: list[Missing]) -> None:
+    assert missing(MARCH, state, books) == wanted
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("backfills", "since"),
+    [
+        ([], "2026-06-03"),
+        ([("2026-05-01", "2026-06-05")], "2026-05-01"),
+        ([("2026-03-01", "2026-05-01"), ("2026-05-01", "2026-06-03")], "2026-03-01"),
+        ([("2026-05-01", "2026-06-02")], "2026-06-03"),
+        ([("2026-01-01", "2026-02-01"), ("2026-05-01", "2026-06-05")], "2026-05-01"),
+        ([("2026-05-20", "2026-07-01"), ("2026-04-01", "2026-06-04")], "2026-04-01"),
+    ],
+    ids=["none", "one", "two in a row", "not as far as the feed", "a hole", "one within another"],
+)
+def test_backfills_that_lead_up_to_the_feed_lengthen_it(backfills: list[tuple[str, str]], since: str) -> None:
+    books = Books(day("2026-06-10"), backfills=[(day(begin), day(end)) for begin, end in backfills])
+    assert books.hauled_since == day(since)

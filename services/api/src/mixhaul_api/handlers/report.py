@@ -117,7 +117,7 @@ async def _read(
         driver_id=wanted.driver_id,
         driver=row,
         progress=reached,
-        claimed_at=await queries.claimed_at(connection, organisation.id),
+        books=await queries.books(connection, organisation.id, start=spans.months[0].start, end=month.end),
         counts=counts,
         rank=rank,
         infractions=[infraction(one, wanted.driver_id, organisation.public_id, zone) for one in reversed(newest)],

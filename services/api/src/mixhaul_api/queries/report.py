@@ -6,7 +6,7 @@ All of it reads the index on (organisation, driver, time, id) and only the month
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from mixhaul_api.queries.execution import fetched
 from mixhaul_api.queries.limits import SiteLimit, event_within, not_erased, parameters, within
 from mixhaul_api.report.calendar import Span
+from mixhaul_api.report.completeness import Books
 from mixhaul_api.report.figures import Counted
 
 # The length of an infraction in whole seconds, as `handlers.infractions.duration` has it; more than a year is rubbish
@@ -66,7 +67,18 @@ HAVING count(*) > 0
 """
 
 
-_SINCE: Final = "SELECT claimed_at FROM organisations WHERE id = %s"
+# Of each day the last comparison counts: an earlier one may have found what was filled since. One that was cut off
+# still says what it found.
+_BOOKS: Final = """
+SELECT o.claimed_at, o.event_days,
+       ARRAY(SELECT ARRAY[w.parameters ->> 'from', w.parameters ->> 'to'] FROM work_requests w
+             WHERE w.source = o.source AND w.kind = 'backfill' AND w.state = 'succeeded'),
+       ARRAY(SELECT day FROM (SELECT DISTINCT ON (day) day, missing - filled AS unfilled FROM reconciliations
+                              WHERE organisation_id = o.id AND day BETWEEN %(first)s::date AND %(last)s::date
+                              ORDER BY day, started_at DESC) latest
+             WHERE unfilled > 0)
+FROM organisations o WHERE o.id = %(organisation)s::bigint
+"""
 
 
 class Rank(NamedTuple):
@@ -113,8 +125,26 @@ async def rank(
     return Rank(*rows[0]) if rows else None
 
 
-async def claimed_at(connection: AsyncConnection[Any], organisation_id: int) -> datetime:
-    """When the haul of an organisation began."""
-    rows = await fetched(connection, "report.claimed", _SINCE, (organisation_id,))
-    found: datetime = rows[0][0]
-    return found
+async def books(connection: AsyncConnection[Any], organisation_id: int, *, start: datetime, end: datetime) -> Books:
+    """What tells whether all events of that time are there, beside the feed's progress."""
+    given = {"organisation": organisation_id, "first": start.date(), "last": end.date()}
+    ((claimed_at, kept_days, backfills, missing_days),) = await fetched(connection, "report.books", _BOOKS, given)
+    return Books(
+        claimed_at=claimed_at,
+        backfills=[
+            (begin, last)
+            for pair in backfills
+            if (begin := _time(pair[0])) is not None and (last := _time(pair[1])) is not None
+        ],
+        kept_days=kept_days,
+        missing_days=missing_days,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time in a request for work; None where it names none that is one."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

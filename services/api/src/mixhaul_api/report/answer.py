@@ -16,7 +16,7 @@ from mixhaul_api.periods import show
 from mixhaul_api.queries.drivers import DriverRow
 from mixhaul_api.queries.report import Rank
 from mixhaul_api.report.calendar import Calendar, iso_week
-from mixhaul_api.report.completeness import FEED_DEPTH, missing
+from mixhaul_api.report.completeness import Books, missing
 from mixhaul_api.report.figures import Counted, Figures, Line, Trend, by_type, together
 from mixhaul_api.report.form import Form
 from mixhaul_api.report.texts import TEXTS
@@ -43,7 +43,7 @@ class Found:
     driver_id: int
     driver: DriverRow | None
     progress: Progress
-    claimed_at: datetime
+    books: Books
     counts: Sequence[Counted]
     rank: Rank | None
     infractions: Sequence[Infraction]
@@ -60,13 +60,12 @@ def answer(
     ranked: bool,
 ) -> PerformanceReport:
     """The report; `ranked` where its reader may know how it compares with others."""
-    since = found.claimed_at - FEED_DEPTH
     months: list[ReportMonth] = [
         {
             "month": f"{one.first:%Y-%m}",
             "firstDay": one.first.isoformat(),
             "lastDay": one.last.isoformat(),
-            "missing": [reason.value for reason in missing(one, found.progress, hauled_since=since)],
+            "missing": [reason.value for reason in missing(one, found.progress, found.books)],
         }
         for one in calendar.months
     ]

@@ -109,7 +109,7 @@ PORTUGUESE: Final = Texts(
     "explicadas. A assinatura não significa concordância: posso registrar minhas observações neste formulário.",
     signatures=("Motorista", "Responsável"),
     signature_date="Data",
-    incomplete="Dados incompletos: os números deste mês ainda podem mudar",
+    incomplete="Dados incompletos: os números deste mês não são definitivos",
     incomplete_columns="* Mês com dados incompletos.",
     late="Veículos fora de cobertura podem enviar eventos com atraso.",
     as_of="Dados até",
@@ -120,7 +120,9 @@ PORTUGUESE: Final = Texts(
         Missing.NOT_OVER: "o mês ainda não terminou",
         Missing.NOT_UP_TO_DATE: "os dados recebidos não chegam ao fim do mês",
         Missing.OPEN_GAPS: "há lacunas abertas na coleta de dados que podem conter eventos do mês",
+        Missing.EVENTS_MISSING: "faltam eventos do mês que não puderam ser obtidos",
         Missing.BEFORE_THE_HAUL: "a coleta de dados começou depois do início do mês",
+        Missing.NOT_KEPT: "eventos do mês já foram apagados pelo prazo de retenção",
     },
 )
 
@@ -168,7 +170,7 @@ ENGLISH: Final = Texts(
     "mean that I agree: I may write my remarks on this form.",
     signatures=("Driver", "Supervisor"),
     signature_date="Date",
-    incomplete="Incomplete data: this month's figures may still change",
+    incomplete="Incomplete data: this month's figures are not final",
     incomplete_columns="* Month with incomplete data.",
     late="Vehicles out of coverage may still send events late.",
     as_of="Data as of",
@@ -179,7 +181,9 @@ ENGLISH: Final = Texts(
         Missing.NOT_OVER: "the month is not over",
         Missing.NOT_UP_TO_DATE: "the data received does not reach the end of the month",
         Missing.OPEN_GAPS: "there are open gaps in the data that may hold events of the month",
+        Missing.EVENTS_MISSING: "events of the month are missing that could not be had",
         Missing.BEFORE_THE_HAUL: "data was collected only from a day after the month began",
+        Missing.NOT_KEPT: "events of the month were deleted by the retention period",
     },
 )
 

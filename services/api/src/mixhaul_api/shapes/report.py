@@ -7,21 +7,23 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from mixhaul_api.report.completeness import Missing
 from mixhaul_api.shapes.common import Freshness, IdText, OrganisationIdText, Time
 from mixhaul_api.shapes.infractions import EventTypeRef, Infraction
 
 Day = Annotated[str, Field(json_schema_extra={"format": "date"}, examples=["2026-11-01"])]
 Count = Annotated[int, Field(ge=0)]
-Missing = Annotated[
+Lacking = Annotated[
     list[
         Annotated[
             str,
-            Field(json_schema_extra={"enum": ["not-over", "not-up-to-date", "open-gaps", "before-the-haul"]}),
+            Field(json_schema_extra={"enum": [reason.value for reason in Missing]}),
         ]
     ],
     Field(
-        description="Why figures may still change: the time is not over; the feed has not reached its end; gaps are "
-        "open that may hold its events; it began before this organisation's events were collected. Empty: complete."
+        description="Why figures are not final: the month is not over; the feed has not reached its end; gaps are open "
+        "that may hold its events; a comparison with MiX found events that could not be had; it began before this "
+        "organisation's events were collected; events of it were deleted by retention. Empty: complete."
     ),
 ]
 
@@ -43,7 +45,7 @@ class ReportMonth(TypedDict):
     month: Annotated[str, Field(examples=["2026-11"])]
     firstDay: Day
     lastDay: Day
-    missing: Missing
+    missing: Lacking
 
 
 class ReportWeek(TypedDict):
