@@ -53,6 +53,14 @@ test-integration: setup ## Run the tests on real PostgreSQL and real processes.
 test-postgres: setup ## Run the database tests only (MIXHAUL_TEST_POSTGRES=15 takes Debian's PostgreSQL 15).
 	$(PYTEST) -n $(WORKERS) tests/integration/store tests/integration/store_foundation $(PYTEST_ARGS)
 
+# For tests/torture: how long, or any options of its own (`--kills 10000 --jobs 2`, `--replay SEED`).
+TORTURE_SECONDS ?= 180
+TORTURE ?= --seconds-in-all $(TORTURE_SECONDS)
+
+.PHONY: torture
+torture: setup ## Kill and disturb everything at once, by seed, and compare with the truth (TORTURE='--kills 1000').
+	PYTHONPATH=tests $(PYTHON) -m torture $(TORTURE)
+
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)

@@ -41,7 +41,7 @@ async def test_a_runner_that_loses_its_cancellation_still_ends(monkeypatch: pyte
     LosesCancellations.born = asyncio.Event()
     leading = runners.Runners(
         source_set=FixedSources(manifest.load(SAMPLE)),
-        wiring=cast(Wiring, None),
+        wiring=cast("Wiring", None),
         epoch=Epoch(lease="ingestor", epoch=1, holder="a"),
         view=View(),
         clock=SystemClock(),
