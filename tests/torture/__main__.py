@@ -26,6 +26,7 @@ from torture.result import read
 
 LONGEST_SECONDS = 3600.0
 CI_SEEDS = (1, 5)
+MOST_FAILED = 3
 
 
 def one(seed: int, *, kills: int, seconds: float, out: Path, verbose: bool) -> int:
@@ -52,30 +53,25 @@ def one(seed: int, *, kills: int, seconds: float, out: Path, verbose: bool) -> i
 
 
 def many(arguments: argparse.Namespace, *, out: Path) -> int:
-    """Seeds one after the other, some at a time, until there are enough kills."""
-    done = {file.stem: read(file) for file in out.glob("*.json")}
-    killed = sum(result.killed for result in done.values())
+    """Seeds one after the other, some at a time, until there are enough kills, or too many seeds that failed."""
+    done = {int(file.stem): read(file) for file in out.glob("*.json")}
     running: dict[int, subprocess.Popen[bytes]] = {}
-    failed = [result.seed for result in done.values() if result.problems]
     seed = arguments.seed
     while True:
-        while (
-            len(running) < arguments.jobs and killed + len(running) * arguments.chunk < arguments.kills and not failed
-        ):
-            if str(seed) not in done:
+        killed = sum(result.killed for result in done.values() if not result.problems)
+        failed = [number for number, result in done.items() if result.problems]
+        wanted = killed + len(running) * arguments.chunk < arguments.kills and len(failed) < MOST_FAILED
+        if wanted and len(running) < arguments.jobs:
+            if seed not in done:
                 running[seed] = _start(seed, arguments, out=out)
             seed += 1
+            continue
         if not running:
-            break
-        for number, process in list(running.items()):
-            if process.poll() is not None:
-                del running[number]
-                result = read(out / f"{number}.json")
-                killed += result.killed
-                if result.problems:
-                    failed.append(number)
+            return _end(out, failed)
+        for number in [one for one, process in running.items() if process.poll() is not None]:
+            del running[number]
+            done[number] = read(out / f"{number}.json")
         time.sleep(0.2)
-    return _end(out, failed)
 
 
 def some_time(arguments: argparse.Namespace, in_all: float, *, out: Path) -> int:
