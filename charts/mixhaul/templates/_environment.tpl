@@ -19,6 +19,8 @@ The names are those of docs/configuration.md; a test compares them. Secrets come
 {{- if .role }}
 - name: MIXHAUL_DATABASE_URL_FILE
   value: /var/run/secrets/mixhaul/database/url
+- name: MIXHAUL_EMBEDDED_DATABASE
+  value: "false"
 {{- with $values.database.tls.mode }}
 - name: PGSSLMODE
   value: {{ . }}

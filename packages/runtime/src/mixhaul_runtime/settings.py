@@ -123,6 +123,22 @@ class DatabaseSettings(MixhaulSettings):
         default=Path("mixhaul-data"),
         description="Folder of the embedded PostgreSQL and of what standalone programs keep; made when it is missing.",
     )
+    embedded_database: bool = Field(
+        default=True,
+        description="Start an embedded PostgreSQL where `MIXHAUL_DATABASE_URL` is not set. In a pod the chart says "
+        "`false`: a database that goes with its pod would look as if all were well.",
+    )
+
+    def embedded_folder(self) -> Path:
+        """Where the embedded PostgreSQL's data is; `SettingsError` where there may be none."""
+        if not self.embedded_database:
+            raise SettingsError(
+                {
+                    variable_of("database_url"): f"is not set, and {variable_of('embedded_database')}=false: "
+                    f"name the PostgreSQL there or in {variable_of('database_url')}_FILE"
+                }
+            )
+        return self.data_dir / "postgresql"
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

@@ -19,6 +19,6 @@ def database_url(settings: ApiSettings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    with EmbeddedPostgres(settings.data_dir / "postgresql") as url:
+    with EmbeddedPostgres(settings.embedded_folder()) as url:
         log.info("embedded PostgreSQL is up", folder=str(settings.data_dir))
         yield url

@@ -22,9 +22,8 @@ def database_url(settings: IngestorSettings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    folder = settings.data_dir
-    with EmbeddedPostgres(folder / "postgresql") as url:
-        log.info("embedded PostgreSQL is up", folder=str(folder))
+    with EmbeddedPostgres(settings.embedded_folder()) as url:
+        log.info("embedded PostgreSQL is up", folder=str(settings.data_dir))
         migrate(url)
         yield url
 
