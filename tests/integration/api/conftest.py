@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from mixhaul_api import openapi
 from support import api_data
 from support.api_server import ApiProcess, Contract, running, secret_key, token
 from support.postgres import Server
@@ -54,8 +55,8 @@ def api(fleet: Fleet, key_file: Path) -> Iterator[ApiProcess]:
 
 
 @pytest.fixture(scope="session")
-def contract(api: ApiProcess) -> Contract:
-    return Contract(httpx.get(f"{api.url}/openapi.json").raise_for_status().json())
+def contract() -> Contract:
+    return Contract(openapi.document())
 
 
 @pytest.fixture

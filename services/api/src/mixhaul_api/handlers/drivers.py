@@ -12,6 +12,7 @@ from mixhaul_api.ids import format_id
 from mixhaul_api.parameters.common import NoBody
 from mixhaul_api.parameters.drivers import DriverSearch, OneDriver
 from mixhaul_api.periods import show
+from mixhaul_api.privacy import masked
 from mixhaul_api.queries import driver_search
 from mixhaul_api.queries import drivers as queries
 from mixhaul_api.queries.driver_ranks import Rank
@@ -35,7 +36,6 @@ async def find(call: Call[DriverSearch, NoBody]) -> DriverPage:
     after = None
     if wanted.cursor is not None:
         after = Place(*cursors.decode(wanted.cursor, of=of, types=Place.TYPES))  # type: ignore[arg-type]
-    personal = call.caller.sees_personal_data
     async with call.services.database.connection() as connection:
         freshness = await freshness_of(connection, scope)
         terms = None if wanted.search is None else await driver_search.terms_of(connection, wanted.search)
@@ -56,7 +56,7 @@ async def find(call: Call[DriverSearch, NoBody]) -> DriverPage:
     shown = rows[: wanted.limit]
     items = []
     for place, row in shown:
-        item = driver(row, scope.public_id(row.organisation_id), personal=personal)
+        item = driver(row, scope.public_id(row.organisation_id), call.caller)
         if terms is not None and terms.words:
             item["match"] = match(row.name, Rank(place.rank), terms.words, similar)
         items.append(item)
@@ -74,7 +74,7 @@ async def one(call: Call[OneDriver, NoBody]) -> Driver:
     async with call.services.database.connection() as connection:
         rows = await queries.by_id(connection, scope.ids, wanted.driver_id, sites=scope.sites)
     only_one([row.organisation_id for row in rows], scope, what="driver", shown=str(wanted.driver_id))
-    return driver(rows[0], scope.public_id(rows[0].organisation_id), personal=call.caller.sees_personal_data)
+    return driver(rows[0], scope.public_id(rows[0].organisation_id), call.caller)
 
 
 def searches_numbers(caller: Caller) -> bool:
@@ -91,7 +91,7 @@ def match(name: str | None, rank: Rank, words: tuple[str, ...], similar: frozens
     }
 
 
-def driver(row: DriverRow, organisation_id: str, *, personal: bool) -> Driver:
+def driver(row: DriverRow, organisation_id: str, caller: Caller) -> Driver:
     """A driver as the API shows it; without personal data for those who may not see it."""
     shown: Driver = {
         "id": str(row.external_id),
@@ -104,10 +104,9 @@ def driver(row: DriverRow, organisation_id: str, *, personal: bool) -> Driver:
         "active": row.active,
         "lastSeenAt": show(row.last_seen_at),
     }
-    if personal:
-        shown["employeeNumber"] = row.employee_number
-        shown["mobileNumber"] = row.mobile_number
-        shown["email"] = row.email
-        shown["extendedDriverId"] = row.extended_driver_id
-        shown["imageUri"] = row.image_uri
-    return shown
+    shown["employeeNumber"] = row.employee_number
+    shown["mobileNumber"] = row.mobile_number
+    shown["email"] = row.email
+    shown["extendedDriverId"] = row.extended_driver_id
+    shown["imageUri"] = row.image_uri
+    return masked(shown, caller)

@@ -27,6 +27,7 @@ async def find(call: Call[EventTypeSearch, NoBody]) -> EventTypePage:
             "organisation": wanted.organisation_id,
             "isInfraction": wanted.is_infraction,
             "family": wanted.family,
+            "severity": wanted.severity,
         },
     )
     after = None
@@ -40,6 +41,7 @@ async def find(call: Call[EventTypeSearch, NoBody]) -> EventTypePage:
             search=wanted.search,
             is_infraction=wanted.is_infraction,
             family=wanted.family,
+            severity=wanted.severity,
             after=after,
             limit=wanted.limit + 1,
         )
@@ -55,7 +57,7 @@ async def classify(call: Call[OneEventType, Classification]) -> EventType:
     """PATCH /api/event-types/{eventTypeId}: the sync never changes it again."""
     wanted, decision = call.parameters, call.body
     scope = call.scope.narrowed(wanted.organisation_id)
-    async with call.services.database.transaction() as connection:
+    async with call.services.primary.transaction() as connection:
         organisation_id = await _organisation(connection, scope, wanted.event_type_id)
         await queries.lock_organisation(connection, organisation_id)
         # Read again under the lock, since the audit tells what was before.
@@ -65,6 +67,7 @@ async def classify(call: Call[OneEventType, Classification]) -> EventType:
             was,
             is_infraction=decision.is_infraction,
             family=decision.family if decision.sets_family else was.family,
+            severity=decision.severity or was.severity,
             by=call.caller.subject,
             request_id=call.request_id,
         )
@@ -87,6 +90,7 @@ def event_type(row: queries.EventTypeRow, organisation_id: str) -> EventType:
         "valueName": row.value_name,
         "family": row.family,
         "isInfraction": row.is_infraction,
+        "severity": row.severity,
         "classified": {
             "origin": row.classification_origin,
             "by": row.classified_by,

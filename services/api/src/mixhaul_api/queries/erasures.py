@@ -37,7 +37,7 @@ class Affected(NamedTuple):
 _HELD: Final = ", ".join(f"CASE WHEN {one} IS NOT NULL THEN '{one}' END" for one in _MEMBERS)
 _AFFECTED: Final = f"""
 SELECT coalesce((SELECT array_remove(ARRAY[{_HELD}, CASE WHEN extra <> '{{}}' THEN 'extra' END], NULL)
-        FROM drivers WHERE organisation_id = %(organisation)s::bigint AND external_id = %(driver)s::bigint), ARRAY[]::text[]),
+        FROM drivers WHERE organisation_id = %(organisation)s::bigint AND external_id = %(driver)s::bigint), '{{}}'),
        (SELECT count(*) FROM vehicles
         WHERE organisation_id = %(organisation)s::bigint AND default_driver_external_id = %(driver)s::bigint),
        (SELECT count(*) FROM telemetry_events

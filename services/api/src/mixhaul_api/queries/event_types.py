@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
-import orjson
 from psycopg import AsyncConnection
 
+from mixhaul_api.queries import audit
 from mixhaul_api.queries.execution import fetched
 from mixhaul_api.queries.folding import contains, words_of
 
 _COLUMNS: Final = """
-    organisation_id, external_id, description, event_type, display_units, value_name, family, is_infraction,
+    organisation_id, external_id, description, event_type, display_units, value_name, family, is_infraction, severity,
     classification_origin, classified_by, classified_at, removed_at IS NULL"""
 _FOLDED: Final = "coalesce(mixhaul_fold(description), '')"
 
@@ -30,6 +30,7 @@ class EventTypeRow(NamedTuple):
     value_name: str | None
     family: str | None
     is_infraction: bool
+    severity: str
     classification_origin: str
     classified_by: str | None
     classified_at: datetime | None
@@ -58,6 +59,7 @@ async def page(
     search: str | None,
     is_infraction: bool | None,
     family: str | None,
+    severity: str | None,
     after: Place | None,
     limit: int,
 ) -> list[tuple[Place, EventTypeRow]]:
@@ -73,6 +75,9 @@ async def page(
     if family is not None:
         conditions.append("family = %(family)s::text")
         parameters["family"] = family
+    if severity is not None:
+        conditions.append("severity = %(severity)s::text")
+        parameters["severity"] = severity
     if after is not None:
         conditions.append(
             f'(organisation_id, {_FOLDED} COLLATE "C", external_id)'
@@ -107,15 +112,13 @@ async def by_id(
 _MOVE_WATERMARK: Final = "UPDATE organisations SET watermark = watermark + 1 WHERE id = %s::bigint"
 _DECIDE: Final = f"""
 UPDATE event_types
-SET is_infraction = %(is_infraction)s::bool, family = %(family)s::text, classification_origin = 'person',
+SET is_infraction = %(is_infraction)s::bool, family = %(family)s::text, severity = %(severity)s::text,
+    classification_origin = 'person',
     classified_by = %(by)s::text, classified_at = clock_timestamp()
 WHERE organisation_id = %(organisation)s::bigint AND external_id = %(id)s::bigint
 RETURNING {_COLUMNS}
 """
-_AUDIT: Final = """
-INSERT INTO audit_log (organisation_id, actor, action, subject, request_id, details)
-VALUES (%s::bigint, %s::text, 'event-type.classified', %s::text, %s::text, %s::jsonb)
-"""
+_ROUTE: Final = "PATCH /api/event-types/{eventTypeId}"
 
 
 async def lock_organisation(connection: AsyncConnection[Any], organisation_id: int) -> None:
@@ -135,6 +138,7 @@ async def decide(
     *,
     is_infraction: bool,
     family: str | None,
+    severity: str,
     by: str,
     request_id: str,
 ) -> EventTypeRow:
@@ -146,6 +150,7 @@ async def decide(
         {
             "is_infraction": is_infraction,
             "family": family,
+            "severity": severity,
             "by": by,
             "organisation": was.organisation_id,
             "id": was.external_id,
@@ -153,14 +158,23 @@ async def decide(
     )
     now = EventTypeRow(*row)
     details = {"from": _decision(was), "to": _decision(now)}
-    await fetched(
-        connection,
-        "audit",
-        _AUDIT,
-        (now.organisation_id, by, str(now.external_id), request_id, orjson.dumps(details).decode()),
+    entry = audit.Entry(
+        organisation_id=now.organisation_id,
+        actor=by,
+        action="event-type.classified",
+        route=_ROUTE,
+        request_id=request_id,
+        subject=str(now.external_id),
+        details=details,
     )
+    await audit.append(connection, [entry])
     return now
 
 
 def _decision(row: EventTypeRow) -> dict[str, object]:
-    return {"isInfraction": row.is_infraction, "family": row.family, "origin": row.classification_origin}
+    return {
+        "isInfraction": row.is_infraction,
+        "family": row.family,
+        "severity": row.severity,
+        "origin": row.classification_origin,
+    }

@@ -26,6 +26,8 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         answer=shapes.DriverPage,
         handler=drivers.find,
         example=examples.DRIVERS,
+        watermarked=True,
+        recorded=True,
         own_problems=(problems.NOT_FOUND, problems.INVALID_CURSOR),
     ),
     Route(
@@ -40,6 +42,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         answer=shapes.Driver,
         handler=drivers.one,
         example=examples.DRIVER,
+        watermarked=True,
         own_problems=(problems.NOT_FOUND, problems.AMBIGUOUS),
     ),
 )
