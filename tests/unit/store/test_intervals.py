@@ -145,7 +145,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(
         hours=st.integers(1, 100),
-        late=st.lists(st.integers(-24 * 3600, 30 * 86400), min_size=1, max_size=4),
+        late=st.lists(st.integers(-24 * 3600, 60 * 86400), min_size=1, max_size=4),
     )
     def time_passes(self, hours: int, late: list[int]) -> None:
         for number, seconds in enumerate(late, start=1):

@@ -114,7 +114,8 @@ async def part_was_read(conn: Connection, gap_id: int) -> None:
     unread = await windows.spans(conn, gap_id=gap_id)
     gap = OpenGap(Interval(row[0], row[1]), row[2])
     await conn.execute(
-        "UPDATE gaps SET filled_up_to = %(filled)s, attempts = attempts + 1, last_error = NULL,"
+        "UPDATE gaps SET filled_up_to = %(filled)s, attempts = attempts + 1, last_error = ("
+        "SELECT last_error FROM backfill_windows WHERE gap_id = %(id)s ORDER BY attempts DESC, id LIMIT 1),"
         " state = CASE WHEN %(closed)s THEN 'closed' ELSE state END,"
         " closed_at = CASE WHEN %(closed)s THEN clock_timestamp() END WHERE id = %(id)s",
         {"filled": filled(gap, unread=unread), "closed": not unread, "id": gap_id},

@@ -16,8 +16,8 @@ from mixhaul_store.records import EventRow
 
 LONGEST_WINDOW: Final = timedelta(days=7)
 SECOND: Final = timedelta(seconds=1)
-# An event uploaded during a gap may be this old at the least; older where an organisation has shown it.
-LATENESS: Final = timedelta(days=30)
+# An event uploaded during a gap may be this old; older where an organisation has shown it.
+LATENESS: Final = timedelta(days=60)
 # What looks even later comes from a clock that was reset: no window is widened for it.
 LONGEST_LATENESS: Final = timedelta(days=400)
 # Clocks of vehicles may be ahead of MiX's.

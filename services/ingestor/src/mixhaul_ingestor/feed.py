@@ -284,7 +284,7 @@ class Feed:
     def _committed(self, page: FeedPage, result: PageResult) -> None:
         view, now = self._view, self._clocks().later
         seen = page.records
-        counts = (result.inserted, result.updated, result.unchanged, result.quarantined)
+        counts = (result.inserted, result.updated, result.unchanged, result.quarantined, result.expired)
         for outcome, count in zip(metrics.EVENT_OUTCOMES, counts, strict=True):
             metrics.EVENTS.labels(*self._labels[:2], outcome).inc(count)
         metrics.PAGES.labels(*self._labels, "data" if seen else "empty").inc()

@@ -43,9 +43,39 @@ TASK_SUCCESS = Gauge(
     "mixhaul_leader_task_last_success_timestamp_seconds", "When a task of the leader last ended well.", ("task",)
 )
 
+_HISTORY = ("source", "organisation")
+BACKFILL_WINDOWS = Counter(
+    "mixhaul_backfill_windows", "Intervals of history that were asked for, by outcome.", (*_HISTORY, "result")
+)
+BACKFILL_EVENTS = Counter("mixhaul_backfill_events", "Events of stored history by outcome.", (*_HISTORY, "outcome"))
+BACKFILL_UNREAD = Gauge(
+    "mixhaul_backfill_unread_seconds", "Event time that is left to read before the open gaps are filled.", _HISTORY
+)
+
+MISSING_EVENTS = Gauge(
+    "mixhaul_ingest_missing_events",
+    "Events that MiX has, by the last comparison of each day, and that could not be filled.",
+    _HISTORY,
+)
+COMPARED_EVENTS = Counter(
+    "mixhaul_compared_events",
+    "Events of days that were compared with MiX: all of them, those that were missing or different, those filled.",
+    (*_HISTORY, "outcome"),
+)
+COMPARED_DAYS = Counter("mixhaul_compared_days", "Days that were compared with MiX.", (*_HISTORY, "result"))
+AMENDMENTS = Counter(
+    "mixhaul_amendments",
+    "Amendments that were not known yet; unknown: of a type that decides nothing.",
+    (*_HISTORY, "type"),
+)
+
+COMPARED_OUTCOMES = ("compared", "missing", "differing", "filled")
+COMPARED_RESULTS = ("complete", "incomplete")
+AMENDMENT_TYPES = ("quarantined", "reassigned", "unknown")
 WORK_RESULTS = ("succeeded", "failed", "defect", "given_back")
+WINDOW_RESULTS = ("read", "narrowed", "failed")
 PAGE_RESULTS = ("data", "empty", "error", "invalid")
-EVENT_OUTCOMES = ("inserted", "updated", "unchanged", "quarantined")
+EVENT_OUTCOMES = ("inserted", "updated", "unchanged", "quarantined", "expired")
 
 _FEED_GAUGES = (LAST_POLL, LAST_DATA, CURSOR, CURSOR_EXPIRY, OPEN_GAP)
 
@@ -56,6 +86,9 @@ def declare_feed(source: str, organisation: str, feed: str) -> None:
         PAGES.labels(source, organisation, feed, result)
     for outcome in EVENT_OUTCOMES:
         EVENTS.labels(source, organisation, outcome)
+        BACKFILL_EVENTS.labels(source, organisation, outcome)
+    for result in WINDOW_RESULTS:
+        BACKFILL_WINDOWS.labels(source, organisation, result)
 
 
 def show_cursor(row: FeedProgress, *, now: datetime) -> None:
@@ -86,6 +119,22 @@ def forget_feed(source: str, organisation: str, feed: str) -> None:
             gauge.remove(source, organisation, feed)
     with suppress(KeyError):
         BUDGET_USED.remove(organisation)
+    with suppress(KeyError):
+        MISSING_EVENTS.remove(source, organisation)
+
+
+def declare_comparisons(source: str, organisation: str) -> None:
+    """Export the counters of comparisons as 0 before anything happens."""
+    for outcome in COMPARED_OUTCOMES:
+        COMPARED_EVENTS.labels(source, organisation, outcome)
+    for result in COMPARED_RESULTS:
+        COMPARED_DAYS.labels(source, organisation, result)
+
+
+def declare_amendments(source: str, organisation: str) -> None:
+    """Export the counter of amendments as 0 before any came."""
+    for kind in AMENDMENT_TYPES:
+        AMENDMENTS.labels(source, organisation, kind)
 
 
 def forget_source(source: str) -> None:

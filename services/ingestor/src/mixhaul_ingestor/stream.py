@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from mixhaul_ingestor import metrics
+from mixhaul_ingestor.backfill import Backfill
 from mixhaul_ingestor.ending import pause
 from mixhaul_ingestor.jobs import Leading
 from mixhaul_ingestor.registry import KINDS, TASKS
@@ -54,6 +55,7 @@ class Stream:
                 tasks.create_task(runners.run(ending))
                 tasks.create_task(WorkRunner(leading, KINDS).run())
                 tasks.create_task(TaskRunner(leading, TASKS).run())
+                tasks.create_task(Backfill(leading).run())
                 tasks.create_task(self._look(ending))
                 tasks.create_task(self._summarise(ending))
                 if self._until_caught_up:
@@ -84,6 +86,7 @@ class Stream:
                 view.name = row.name or view.name
                 metrics.BUDGET_USED.labels(str(row.organisation)).set(row.permits_used / max(1, view.budget_limit))
                 metrics.OPEN_GAP.labels(row.source, str(row.organisation), row.feed).set(row.gap_seconds)
+                metrics.MISSING_EVENTS.labels(row.source, str(row.organisation)).set(row.missing_events)
                 if view.position is None:
                     # Nothing was read since this process leads: an outage must not hide how far behind the feed is.
                     metrics.show_cursor(row, now=self._clock.now())

@@ -66,6 +66,10 @@ class Wiring:
         """The budget of an organisation for support data."""
         return self._budget(source, key=f"organisation:{organisation.id}", priority="sync")
 
+    def history_budget(self, source: Source, organisation: Organisation, *, priority: str) -> PermitBudget:
+        """The budget of an organisation for its history: `reconciliation` or `backfill`."""
+        return self._budget(source, key=f"organisation:{organisation.id}", priority=priority)
+
     def feed_budget(self, source: Source, organisation: Organisation, *, feed: str, epoch: Epoch) -> PermitBudget:
         """The budget of an organisation for its feed, with the feed's pause, for the leader only."""
         pause = FeedPause(

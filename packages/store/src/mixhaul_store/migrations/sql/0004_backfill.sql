@@ -29,11 +29,11 @@ ALTER TABLE etl_control
     ADD COLUMN begun_at         timestamptz,
     ADD COLUMN largest_lateness interval;
 COMMENT ON COLUMN etl_control.begun_at IS 'When a feed that starts from Now first began: whatever happens before its first page, it goes on from there.';
-COMMENT ON COLUMN etl_control.largest_lateness IS 'The longest time between an event and the answer that first brought it, where that was over 30 days; times beyond 400 days are taken for wrong clocks.';
+COMMENT ON COLUMN etl_control.largest_lateness IS 'The longest time between an event and the answer that first brought it, where that was over 60 days; times beyond 400 days are taken for wrong clocks.';
 
 ALTER TABLE gaps
     ADD COLUMN last_error text;
-COMMENT ON COLUMN gaps.last_error IS 'Why filling it last failed; null once a part of it was read again.';
+COMMENT ON COLUMN gaps.last_error IS 'Why a part of it could not be read yet; null where nothing is in the way.';
 COMMENT ON COLUMN gaps.filled_up_to IS 'Everything created before is stored: what is left is from here to the end.';
 
 CREATE TABLE backfill_windows (
