@@ -61,6 +61,10 @@ TORTURE ?= --seconds-in-all $(TORTURE_SECONDS)
 torture: setup ## Kill and disturb everything at once, by seed, and compare with the truth (TORTURE='--kills 1000').
 	PYTHONPATH=tests $(PYTHON) -m torture $(TORTURE)
 
+.PHONY: test-report
+test-report: setup ## Print the performance report with a real browser (Debian: apt-get install chromium) and read it.
+	$(PYTEST) tests/report $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)
@@ -69,7 +73,7 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py tools/dashboards/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
-	MYPYPATH=tests:tools $(PYTHON) -m mypy -p cluster -p chart -p rules
+	MYPYPATH=tests:tools $(PYTHON) -m mypy -p cluster -p chart -p rules -p alerts
 	.venv/bin/shellcheck tools/bootstrap tools/*.sh .ci/run tests/cluster/*.sh
 	.venv/bin/hadolint Containerfile
 
@@ -108,6 +112,10 @@ test-chart: setup ## Render the chart under many values and check what comes out
 .PHONY: test-rules
 test-rules: setup ## Check alerts, dashboards and runbooks; needs Prometheus' promtool in the PATH.
 	$(PYTEST) tests/rules $(PYTEST_ARGS)
+
+.PHONY: test-alerts
+test-alerts: setup ## See alerts fire and resolve on real programs (5 minutes); needs Debian's prometheus in the PATH.
+	$(PYTEST) tests/alerts $(PYTEST_ARGS)
 
 .PHONY: test-cluster
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
