@@ -12,7 +12,7 @@ from chart.rendering import NAMESPACE, NEWEST, OLDEST, REFUSED, VALUES, rendered
 from mixhaul_source.model import MixSource
 
 # Kinds of others, which kubernetes-validate has no schema of.
-FOREIGN = {"ServiceMonitor"}
+FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 
 every_values_file = pytest.mark.parametrize("name", VALUES)
 

@@ -13,7 +13,7 @@ from cluster.controlplane import ControlPlane
 from cluster.errors import CommandFailed
 
 # Kinds that no test cluster knows.
-FOREIGN = {"ServiceMonitor"}
+FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 
 
 def apply(plane: ControlPlane, namespace: str, folder: Path, objects: list[rendering.Object]) -> str:
