@@ -84,6 +84,13 @@ async def forget_conflicts(db: Database, source: str, *, api_url: str, wanted: C
         )
 
 
+async def sources(db: Database) -> list[str]:
+    """All sources that have claimed any."""
+    async with db.connection() as conn:
+        cursor = await conn.execute("SELECT DISTINCT source FROM organisations ORDER BY source")
+        return [row[0] for row in await cursor.fetchall()]
+
+
 async def by_source(db: Database, source: str) -> list[Organisation]:
     """Those that a source has claimed, in the order of their ids."""
     async with db.connection() as conn:

@@ -98,6 +98,42 @@ def sync(
 
 
 @app.command()
+def verify(
+    begin: Annotated[
+        datetime,
+        typer.Option("--from", parser=moment, metavar="TIME", help="The first day, such as 2026-11-01 (UTC)."),
+    ],
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=moment, metavar="TIME", help="Up to there, that day left out; default: now."),
+    ] = None,
+    organisation: Annotated[
+        int | None, typer.Option("--organisation", help="Only this one (MiX's id).", show_default=False)
+    ] = None,
+    manifest_file: Manifest = None,
+    source: OneSource = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare each day with what MiX has, fill what is missing, and print it; ends with 82 if something stays missing.
+
+    The leader does it. With --manifest, this process does where nobody leads.
+    """
+    with _program("verify", quiet=True) as settings:
+        sources = None if manifest_file is None else _chosen(manifest.load(manifest_file), source)
+        _run(
+            commands.verify(
+                settings,
+                sources,
+                only_source=source,
+                organisation=organisation,
+                begin=begin,
+                end=end,
+                as_json=as_json,
+            )
+        )
+
+
+@app.command()
 def reprocess(
     organisation: Annotated[
         int | None, typer.Option("--organisation", help="Only this one (MiX's id).", show_default=False)

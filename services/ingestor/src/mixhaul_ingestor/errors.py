@@ -6,6 +6,10 @@
      +- Interrupted               143
      +- NoManifest                64
      +- ManifestNotGiven          78
+     +- NobodyLeads               71
+     +- NothingToVerify           64
+     +- EventsMissing             82
+     +- VerificationFailed        83
      +- those of a cluster             see `mixhaul_ingestor.kubernetes.errors`
 
 | code | trouble |
@@ -17,12 +21,15 @@
 | 65-67, 78, 80, 81 | the manifest, a setting or a Secret: see `mixhaul_source.errors` |
 | 69 | a port is taken |
 | 70 | the API server does not do what it should |
+| 71 | nobody leads, so that nobody does what was asked for |
 | 73 | the data folder can't be used |
 | 74 | the database can't be reached or used |
 | 75 | MiX can't be reached; it may later |
 | 76 | the database's schema is newer or older than the program, or the server is too old |
 | 77 | MiX refuses the credentials |
 | 79 | MiX refuses an organisation or a request, or another source owns the organisation |
+| 82 | `verify` found events that are missing and could not be filled |
+| 83 | `verify` could not compare everything |
 | 143 | ended by a signal before everything was done |
 """
 
@@ -98,6 +105,50 @@ class Interrupted(IngestorError):
 
     def __init__(self) -> None:
         super().__init__("Ended by a signal before everything was done. What was stored stays; run it again.")
+
+
+class NobodyLeads(IngestorError):
+    """Work was asked for, and nobody is there to do it."""
+
+    exit_code = 71
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            f"Nobody has begun to {kind}: is `mixhaul-ingestor stream` running? With --manifest it is done here. "
+            "What was asked for is kept."
+        )
+
+
+class NothingToVerify(IngestorError):
+    """No source, or none that has the organisation."""
+
+    exit_code = 64
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing to verify: no source that is not suspended has such an organisation. "
+            "See `mixhaul-ingestor status`."
+        )
+
+
+class EventsMissing(IngestorError):
+    """A verification found events that could not be stored."""
+
+    exit_code = 82
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"MiX has {number:,} events that are not stored here and could not be; see the log.")
+
+
+class VerificationFailed(IngestorError):
+    """Some days could not be compared."""
+
+    exit_code = 83
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Not everything could be compared: {why}")
 
 
 def exit_code(error: BaseException) -> int | None:

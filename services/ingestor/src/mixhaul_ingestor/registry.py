@@ -5,9 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from mixhaul_ingestor import care, sync
+from mixhaul_ingestor import amending, care, reconciling, sync, verifying
 from mixhaul_ingestor.jobs import Kind, Task
 
-KINDS: Final = (Kind("sync", sync.on_request),)
+KINDS: Final = (Kind("sync", sync.on_request), verifying.VERIFY)
 
-TASKS: Final = (Task("partitions", every=timedelta(hours=24), run=care.partitions),)
+# Those that look often ask for what is due only, organisation by organisation.
+LOOK: Final = timedelta(minutes=15)
+TASKS: Final = (
+    Task("partitions", every=timedelta(hours=24), run=care.partitions),
+    Task("amendments", every=LOOK, run=amending.read_amendments),
+    Task("reconciliation", every=LOOK, run=reconciling.compare_due_days),
+)
