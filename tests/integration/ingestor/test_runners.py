@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from mixhaul_ingestor import runners
+from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.source_set import FixedSources
 from mixhaul_ingestor.state import View
 from mixhaul_ingestor.wiring import Wiring
 from mixhaul_runtime.clock import SystemClock
 from mixhaul_source import manifest
-from mixhaul_store.elections import Epoch
+from mixhaul_store.database import Database
+from mixhaul_store.elections import LeaderRow
+from mixhaul_store.encryption import load_or_create_key_file
 
 SAMPLE = Path(__file__).parents[3] / "docs" / "samples" / "simulator.yaml"
 
@@ -36,13 +39,18 @@ class LosesCancellations:
                 self.asked_again += 1
 
 
-async def test_a_runner_that_loses_its_cancellation_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_runner_that_loses_its_cancellation_still_ends(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runners, "SourceRunner", LosesCancellations)
     LosesCancellations.born = asyncio.Event()
+    epoch = await LeaderRow(database, holder="a", duration_seconds=15).acquire()
+    assert epoch is not None
+    cipher = load_or_create_key_file(tmp_path / "keys")
     leading = runners.Runners(
         source_set=FixedSources(manifest.load(SAMPLE)),
-        wiring=cast("Wiring", None),
-        epoch=Epoch(lease="ingestor", epoch=1, holder="a"),
+        wiring=Wiring(database=database, cipher=cipher, holder="a", settings=IngestorSettings()),
+        epoch=epoch,
         view=View(),
         clock=SystemClock(),
     )
