@@ -173,14 +173,14 @@ async def test_a_run_that_was_cut_off_is_taken_up_by_the_next(
     class CutOff(Exception):
         pass
 
-    forget = retention._Keeper._forget
+    forget = retention.Keeper._forget
 
     async def cut_off(self: Any, of: date, organisation_id: int) -> None:
         if of == month(100):
             raise CutOff
         await forget(self, of, organisation_id)
 
-    monkeypatch.setattr(retention._Keeper, "_forget", cut_off)
+    monkeypatch.setattr(retention.Keeper, "_forget", cut_off)
     with pytest.raises(CutOff):
         await let_go(haul, {SOURCE: Policy(event_days=30)})
     monkeypatch.undo()

@@ -63,6 +63,11 @@ class Source:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def life(self) -> str | None:
+        """What tells a source from another of the same name before or after it: the API server's uid, if it has one."""
+        return None if self.uid == _made_up_uid(self.key) else self.uid
+
+    @property
     def api_url(self) -> str:
         """Base URL of the data API, without a slash at its end."""
         return self.spec.endpoint.urls.api
@@ -229,8 +234,12 @@ def _resolve(each: _Object, source: MixSource, secrets: Mapping[str, Secret]) ->
     return Source(
         name=source.metadata.name,
         namespace=namespace,
-        uid=source.metadata.uid or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{GROUP}/{key}")),
+        uid=source.metadata.uid or _made_up_uid(key),
         spec=spec,
         credentials=credentials,
         ca_file=ca_file,
     )
+
+
+def _made_up_uid(key: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{GROUP}/{key}"))

@@ -10,6 +10,7 @@
      |   +- LockTimeout, Deadlock, StatementCancelled
      |   +- PartitionsChanged        the month of a row got its partition while the statement ran
      |   +- CommitUnknown            COMMIT was sent, its answer never came
+     |   +- DeletionUnderWay         the organisation's data is just being deleted
      |   +- SchemaTooOld             the migration has not run yet: a pod waits
      +- TerminalStoreError           trying again changes nothing
          +- SchemaTooNew, UnsupportedServer, UnsupportedEncoding, MissingExtension
@@ -123,6 +124,16 @@ class CommitUnknown(TransientStoreError):
     def __init__(self) -> None:
         super().__init__(
             "the connection broke while COMMIT was under way: whether it was done is read from the database"
+        )
+
+
+class DeletionUnderWay(TransientStoreError):
+    """The data of an organisation is being deleted, as its former source wanted."""
+
+    def __init__(self, organisation: int) -> None:
+        self.organisation = organisation
+        super().__init__(
+            f"the data of organisation {organisation} is just being deleted with its former source; tried again later"
         )
 
 

@@ -20,9 +20,10 @@ from mixhaul_store.records import Decoder, Record, Rejected
 _BATCH = 50
 
 # FOR NO KEY UPDATE serialises writers just as well, and lets rows that refer to the organisation be inserted meanwhile.
-# Gives the time before which events are not kept any more.
+# Gives the time before which events are not kept any more, and no row where the data is being deleted.
 LOCK_ORGANISATION = (
-    "SELECT clock_timestamp() - make_interval(days => event_days) FROM organisations WHERE id = %s FOR NO KEY UPDATE"
+    "SELECT clock_timestamp() - make_interval(days => event_days) FROM organisations"
+    " WHERE id = %s AND deletion_began_at IS NULL FOR NO KEY UPDATE"
 )
 _PROBE = "SELECT external_id, digest FROM event_keys WHERE organisation_id = %s AND external_id = ANY(%s::bigint[])"
 # A key whose row retention has taken: an event without a time of its own, or of a month that is just being dropped.

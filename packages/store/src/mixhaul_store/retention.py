@@ -185,7 +185,7 @@ async def run(
 ) -> Outlook:
     """Let it go. An organisation whose source has no policy here keeps everything. Raises `StaleEpoch`."""
     await mirror(db, policies, epoch=epoch)
-    keeper = _Keeper(db, epoch=epoch, pause_seconds=pause_seconds, batch=batch)
+    keeper = Keeper(db, epoch=epoch, pause_seconds=pause_seconds, batch=batch)
     organisations, tables = await _survey(db, policies)
     ids = [one.id for one in organisations]
     dropped: list[Dropped] = []
@@ -212,7 +212,7 @@ async def run(
 _EXPIRED: LiteralString = "SELECT month FROM mixhaul_expired_months(%s)"
 
 
-class _Keeper:
+class Keeper:
     """The transactions of a run."""
 
     def __init__(self, db: Database, *, epoch: Epoch, pause_seconds: float, batch: Mapping[str, int]) -> None:

@@ -87,6 +87,10 @@ UPDATE api_credentials
        updated_at = clock_timestamp()
  WHERE {_OURS} AND intent_grant = %(grant)s
 """
+_USE = f"""
+INSERT INTO credential_uses (credential_id, source) SELECT id, %(source)s FROM api_credentials WHERE {_LOGIN}
+ON CONFLICT DO NOTHING
+"""
 _INVALIDATE = f"""
 UPDATE api_credentials SET access_token = NULL, access_expires_at = NULL, updated_at = clock_timestamp()
  WHERE {_LOGIN} AND revision = %(revision)s AND generation = %(generation)s
@@ -117,10 +121,13 @@ class PostgresTokenStore:
         revision: str,
         cipher: Cipher,
         holder: str,
+        source: str | None = None,
         margin_seconds: float = 60.0,
     ) -> None:
+        """`source` is written down as a user of the login, which is deleted with the data of the last one."""
         self._db = db
         self._cipher = cipher
+        self._unnoted_source = source
         self._values: dict[str, Any] = {
             "identity_url": identity_url.rstrip("/"),
             "client_id": client_id,
@@ -137,7 +144,10 @@ class PostgresTokenStore:
             if row is None or not (row[1] or row[5]):
                 await connection.execute(_ADOPT, self._values)
                 row = await (await connection.execute(_LOAD, self._values)).fetchone()
-        assert row is not None  # noqa: S101  (just made; logins are not deleted while they are used)
+            if self._unnoted_source is not None:
+                await connection.execute(_USE, self._values | {"source": self._unnoted_source})
+                self._unnoted_source = None
+        assert row is not None  # noqa: S101  (just made, and deleted only with its last source)
         generation, ours, access, refresh, pending, refused = row
         if not ours:
             # Refused, and the row is another version's: nothing of it is for us, and nothing of it is in the way.

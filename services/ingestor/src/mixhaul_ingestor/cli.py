@@ -158,6 +158,21 @@ def reprocess(
 
 
 @app.command()
+def retention(
+    manifest_file: Manifest = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would go, and delete nothing; by --manifest if given.")
+    ] = False,
+) -> None:
+    """Let go at once what has outlived spec.retention; the leader does that each day."""
+    if manifest_file is not None and not dry_run:
+        raise typer.BadParameter("--manifest is for --dry-run: the leader goes by the sources that it reads")
+    with _program("retention", quiet=True) as settings:
+        sources = None if manifest_file is None else manifest.load(manifest_file)
+        _run(commands.retention(settings, sources, dry_run=dry_run))
+
+
+@app.command()
 def migrate(
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for a database that is away.")

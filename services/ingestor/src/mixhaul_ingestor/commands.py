@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from mixhaul_ingestor import live as live_view
-from mixhaul_ingestor import verify_command
+from mixhaul_ingestor import retention_command, verify_command
 from mixhaul_ingestor.ending import Ending, pause, unless
 from mixhaul_ingestor.errors import Interrupted
 from mixhaul_ingestor.garbage import collect_seldom
@@ -193,6 +193,17 @@ async def verify(
             end=end or clock.now(),
             as_json=as_json,
         )
+
+
+async def retention(settings: IngestorSettings, sources: Sequence[Source] | None, *, dry_run: bool) -> None:
+    """Show what has outlived its retention, or have the leader let it go."""
+    stop, clock = stop_event(within_seconds=END_WITHIN_SECONDS), SystemClock()
+    async with _opened(settings, connections=2) as wiring:
+        await _schema(wiring.database, stop)
+        if dry_run:
+            await retention_command.show(wiring, sources=sources)
+        else:
+            await retention_command.let_go(wiring, clock=clock, stop=stop)
 
 
 async def _mode(

@@ -10,6 +10,7 @@
      +- NothingToVerify           64
      +- EventsMissing             82
      +- VerificationFailed        83
+     +- RetentionFailed           84
      +- those of a cluster             see `mixhaul_ingestor.kubernetes.errors`
 
 | code | trouble |
@@ -30,6 +31,7 @@
 | 79 | MiX refuses an organisation or a request, or another source owns the organisation |
 | 82 | `verify` found events that are missing and could not be filled |
 | 83 | `verify` could not compare everything |
+| 84 | `retention` could not let everything go |
 | 143 | ended by a signal before everything was done |
 """
 
@@ -140,6 +142,15 @@ class EventsMissing(IngestorError):
     def __init__(self, number: int) -> None:
         self.number = number
         super().__init__(f"MiX has {number:,} events that are not stored here and could not be; see the log.")
+
+
+class RetentionFailed(IngestorError):
+    """The leader could not let everything go."""
+
+    exit_code = 84
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Not everything that has outlived its retention is gone: {why}")
 
 
 class VerificationFailed(IngestorError):

@@ -7,7 +7,7 @@ flight is committed before its runner ends, unless that takes longer than the gr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import structlog
@@ -25,6 +25,10 @@ log = structlog.get_logger("mixhaul_ingestor.runners")
 GRACE_SECONDS: Final = 10.0
 
 
+async def _nothing(_: Mapping[str, Source]) -> None:
+    """Nothing needs to be known before."""
+
+
 class Runners:
     """One runner for each source that is wanted. `sources` is what is wanted just now."""
 
@@ -37,13 +41,16 @@ class Runners:
         view: View,
         clock: Clock,
         grace_seconds: float = GRACE_SECONDS,
+        before: Callable[[Mapping[str, Source]], Awaitable[None]] = _nothing,
     ) -> None:
+        """`before` is awaited with the sources that are wanted, before anything is begun for them."""
         self._source_set = source_set
         self._wiring = wiring
         self._epoch = epoch
         self._view = view
         self._clock = clock
         self._grace = grace_seconds
+        self._before = before
         self._wanted = Wanted()
         self._lanes: dict[str, asyncio.Event] = {}
 
@@ -57,6 +64,7 @@ class Runners:
         async with asyncio.TaskGroup() as tasks:
             seen: Wanted | None = None
             while (wanted := await _unless(ending, self._source_set.after(seen))) is not None:
+                await self._before(wanted.sources)
                 self._take_up(wanted, tasks, ending)
                 seen = wanted
             for changed in self._lanes.values():

@@ -88,6 +88,7 @@ class SourceRunner:
                         api_url=self._source.api_url,
                         external_id=external_id,
                         source=self._source.key,
+                        source_uid=self._source.life,
                         name=name,
                         time_zone=time_zone,
                     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 
-from mixhaul_ingestor import metrics
+from mixhaul_ingestor import keeping, metrics
 from mixhaul_ingestor.backfill import Backfill
 from mixhaul_ingestor.ending import pause
 from mixhaul_ingestor.jobs import Leading
@@ -45,7 +46,13 @@ class Stream:
         self._view.leading, self._view.epoch = True, epoch.epoch
         self._view.sources = {}
         runners = Runners(
-            source_set=self._source_set, wiring=self._wiring, epoch=epoch, view=self._view, clock=self._clock
+            source_set=self._source_set,
+            wiring=self._wiring,
+            epoch=epoch,
+            view=self._view,
+            clock=self._clock,
+            # No page is stored by what a source said of its retention before.
+            before=partial(keeping.write_down, self._wiring.database, epoch=epoch, ending=ending),
         )
         leading = Leading(
             wiring=self._wiring, epoch=epoch, clock=self._clock, ending=ending, sources=lambda: runners.sources

@@ -100,6 +100,7 @@ async def _organisations(source: Source, client: MixClient, wiring: Wiring, outc
                     api_url=source.api_url,
                     external_id=external_id,
                     source=source.key,
+                    source_uid=source.life,
                     name=group.name if group else None,
                     time_zone=group.display_time_zone if group else None,
                 )

@@ -53,6 +53,7 @@ class Wiring:
             revision=credential_revision(self.cipher.secret, login.client_id, client_secret, login.username, password),
             cipher=self.cipher,
             holder=self.holder,
+            source=source.key,
         )
 
     def login_budget(self, source: Source) -> PermitBudget:

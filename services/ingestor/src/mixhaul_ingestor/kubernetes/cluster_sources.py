@@ -70,6 +70,8 @@ class ClusterSources:
         secrets = self._secrets.objects
         resolved = {}
         for value in self._sources.objects.values():
+            if _is_leaving(value):
+                continue
             key = f"{value['metadata']['namespace']}/{value['metadata']['name']}"
             resolved[key] = self._one(key, value, secrets)
         self._resolved = resolved
@@ -93,3 +95,8 @@ class ClusterSources:
         if pem not in self._files:
             self._files[pem] = written_certificates(pem)
         return self._files[pem]
+
+
+def _is_leaving(value: Object) -> bool:
+    """It is being deleted, and its data with it: nothing may be written any more."""
+    return "deletionTimestamp" in value["metadata"] and (value.get("spec") or {}).get("deletionPolicy") == "Delete"

@@ -4,10 +4,12 @@ ALTER TABLE organisations
     ADD COLUMN source_uid text,
     ADD COLUMN event_days integer CHECK (event_days > 0),
     ADD COLUMN raw_days integer CHECK (raw_days > 0),
+    ADD COLUMN deletion_began_at timestamptz,
     ADD COLUMN deleted_at timestamptz;
 COMMENT ON COLUMN organisations.source_uid IS 'The uid of that MixSource: tells one that was made again from the one before it.';
 COMMENT ON COLUMN organisations.event_days IS 'Days for which events are kept, by occurred_at; null: for ever. Kept up to date by the leader from the MixSource.';
 COMMENT ON COLUMN organisations.raw_days IS 'Days for which raw pages are kept, by observed_at; null: for ever. Kept up to date by the leader from the MixSource.';
+COMMENT ON COLUMN organisations.deletion_began_at IS 'Its source was deleted and wants the data deleted: nobody writes any more.';
 COMMENT ON COLUMN organisations.deleted_at IS 'Its data was deleted. The row stays for as long as calls made for it count in the budget, which whoever claims it again takes over.';
 
 CREATE TABLE credential_uses (
