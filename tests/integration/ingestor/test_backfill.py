@@ -13,14 +13,16 @@ import pytest
 
 from faults.bed import Bed, wait_for
 from faults.compare import compare
-from mixhaul_ingestor import backfill, history
+from mixhaul_ingestor import history
 from mixhaul_ingestor.backfill import Backfill
+from mixhaul_ingestor.backfilling import BACKFILL
 from mixhaul_ingestor.jobs import Leading
 from mixhaul_ingestor.settings import IngestorSettings
 from mixhaul_ingestor.wiring import Wiring
+from mixhaul_ingestor.work_runner import WorkRunner
 from mixhaul_runtime.clock import SystemClock
 from mixhaul_source import manifest
-from mixhaul_store import gaps, organisations
+from mixhaul_store import gaps, organisations, work
 from mixhaul_store.database import Database
 from mixhaul_store.elections import LeaderRow
 from mixhaul_store.encryption import Cipher
@@ -140,10 +142,11 @@ async def book(leader: Leading, organisation: Organisation, start: datetime, end
         )
 
 
-async def run_until(leader: Leading, condition: Callable[[], bool]) -> None:
-    """Let backfill run until the condition holds, then end it."""
+async def run_until(leader: Leading, condition: Callable[[], bool], *, jobs: bool = False) -> None:
+    """Let backfill run until the condition holds, by itself or for a request, then end it."""
     leader.ending.clear()
-    task = asyncio.create_task(Backfill(leader, look_seconds=0.05).run())
+    runner = WorkRunner(leader, (BACKFILL,), look_seconds=0.05) if jobs else Backfill(leader, look_seconds=0.05)
+    task = asyncio.create_task(runner.run())
     try:
         async with asyncio.timeout(40):
             while not condition():
@@ -209,8 +212,93 @@ async def test_a_backfill_that_was_cut_off_goes_on_where_it_was(bed: Bed) -> Non
         assert report.equal, report.differences
         asked = {row[0] for row in rows(bed, "SELECT requested_token FROM raw_pages WHERE feed = 'events:history'")}
         assert len(asked) == rows(bed, "SELECT count(*) FROM raw_pages")[0][0], "no window was read twice"
-        # The feed brings the same afterwards, and nothing is new.
     keys = rows(bed, "SELECT count(*) FROM event_keys")
+    # The feed brings the same afterwards.
     assert bed.catch_up() == 0
     assert rows(bed, "SELECT count(*) FROM event_keys") == keys
-    assert backfill.FEED == "events"
+
+
+def lose(bed: Bed, hours: float) -> int:
+    """Delete by hand what happened since so many hours; how many events."""
+    with psycopg.connect(bed.url) as connection:
+        lost = connection.execute(
+            "DELETE FROM telemetry_events WHERE occurred_at > now() - %s * interval '1 hour'", (hours,)
+        ).rowcount
+        connection.execute("DELETE FROM event_keys WHERE occurred_at > now() - %s * interval '1 hour'", (hours,))
+    assert lost > 20
+    return lost
+
+
+def test_the_command_reads_an_interval_once_more_whoever_leads(bed: Bed) -> None:
+    bed.start_simulator(*SMALL, *FAST, "--history-days", "1.5", "--events-per-minute", "0")
+    assert bed.catch_up() == 0
+    lost = lose(bed, 20)
+    begin, end = ((datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (21, 0))
+    command = ("backfill", "--from", begin, "--to", end)
+    by_itself = (*command, "--manifest", str(bed.simulator.manifest))
+
+    planned = bed.run(*by_itself, "--dry-run")
+    assert planned.returncode == 0
+    assert f"organisation {organisation_of(bed)}".encode() in planned.stdout
+    assert rows(bed, "SELECT count(*) FROM work_requests WHERE kind = 'backfill'") == [(0,)]
+
+    # Nobody leads: it does it itself.
+    done = bed.run(*by_itself)
+    assert done.returncode == 0
+    assert f"1 answer: {lost:,} events were new, 0 changed".encode() in done.stdout
+    report = compare(bed.simulator.control, bed.url)
+    assert report.equal, report.differences
+    assert b"1 answer: 0 events were new, 0 changed" in bed.run(*by_itself).stdout
+
+    # The leader is asked, from where there is no manifest.
+    lost = lose(bed, 5)
+    bed.start_ingestor()
+    wait_for(lambda: "leading" in bed.log("a"), what="a leader")
+    asked = bed.run(*command, "--organisation", organisation_of(bed))
+    assert asked.returncode == 0
+    assert f"{lost:,} events were new".encode() in asked.stdout
+    assert "work ended" in bed.log("a")
+    report = compare(bed.simulator.control, bed.url)
+    assert report.equal, report.differences
+    assert bed.run(*command, "--organisation", "5").returncode == 64
+    assert bed.records()["violations"] == []
+
+
+async def test_a_request_goes_on_with_what_is_left_and_says_what_could_not_be_read(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed.start_simulator(
+        *SMALL, *FAST, "--history-days", "3", "--events-per-minute", "0", "--events-per-vehicle-day", "15"
+    )
+    now = datetime.now(UTC)
+    together = (now - 2 * DAY).strftime("%Y-%m-%dT%H:%M:%S")
+    burst = {"organisation": organisation_of(bed), "count": 40, "burst": True, "StartDateTime": together}
+    bed.simulator.call("POST", "/control/events", burst)
+    monkeypatch.setattr("mixhaul_mix.client.MAX_HISTORY_BYTES", 40_000)
+    monkeypatch.setattr(history, "ROOM", 15_000)
+
+    async with leading(bed) as (leader, organisation):
+        interval = {"from": (now - 60 * DAY).isoformat(), "to": (now + DAY).isoformat()}
+        for name, parameters in (("bad", {"from": "x"}), ("good", interval)):
+            await work.ask(
+                leader.wiring.database,
+                source=organisation.source,
+                request_id=name,
+                kind="backfill",
+                parameters=parameters,
+            )
+        await run_until(leader, lambda: rows(bed, "SELECT count(*) FROM raw_pages")[0][0] > 3, jobs=True)
+        assert rows(bed, "SELECT request_id, state FROM work_requests ORDER BY id") == [
+            ("bad", "failed"),
+            ("good", "pending"),
+        ]
+        over = "SELECT count(*) = 2 FROM work_requests WHERE state = 'failed'"
+        await run_until(leader, lambda: rows(bed, over) == [(True,)], jobs=True)
+    ((message, progress),) = rows(bed, "SELECT message, progress FROM work_requests WHERE request_id = 'good'")
+    assert "2 s could not be read" in message
+    assert "larger than 40000 bytes" in message
+    report = compare(bed.simulator.control, bed.url)
+    assert (report.missing, progress["inserted"]) == (40, report.stored)
+    answers = rows(bed, "SELECT count(DISTINCT requested_token), count(*) FROM raw_pages WHERE feed = 'events:history'")
+    assert answers[0][0] == answers[0][1], "no window was read twice"
+    assert rows(bed, "SELECT count(*) FROM backfill_windows") == [(0,)]

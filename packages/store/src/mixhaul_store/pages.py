@@ -45,6 +45,9 @@ UPDATE etl_control
 """
 _TOUCH = "UPDATE organisations SET watermark = watermark + 1 WHERE id = %s"
 
+Then = Callable[[Connection, Written], Awaitable[object]]
+"""What else belongs to an answer's transaction."""
+
 _NOTHING = Written(inserted=0, updated=0, quarantined=0, expired=0, unknown_references=False)
 
 
@@ -83,7 +86,7 @@ async def commit_answer(
     *,
     epoch: Epoch,
     decode: Decoder,
-    then: Callable[[Connection], Awaitable[object]] | None = None,
+    then: Then | None = None,
 ) -> PageResult:
     """Store what history answered, by the same rules as a page and in one transaction with `then`; no cursor moves.
 
@@ -94,7 +97,7 @@ async def commit_answer(
         if written.changed:
             await conn.execute(_TOUCH, (answer.organisation_id,), prepare=True)
         if then is not None:
-            await then(conn)
+            await then(conn, written)
 
     with measured("commit_answer"):
         return await _commit(conn, answer, epoch=epoch, decode=decode, settle=settle)

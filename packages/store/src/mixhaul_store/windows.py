@@ -16,11 +16,32 @@ from psycopg import AsyncConnection
 from mixhaul_store.database import Database
 from mixhaul_store.elections import Epoch, assert_epoch
 from mixhaul_store.intervals import Interval, newest_part
-from mixhaul_store.page_rows import LOCK_ORGANISATION
+from mixhaul_store.intervals import windows as in_windows
+from mixhaul_store.page_rows import LOCK_ORGANISATION, Written
 
 Connection = AsyncConnection[Any]
 
 _LONGEST_ERROR = 2000
+_NEXT = """
+SELECT w.id, w.organisation_id, w.from_time, w.to_time, w.attempts, w.gap_id, w.work_request_id,
+       coalesce(w.not_before, '-infinity') <= clock_timestamp() AS due,
+       coalesce(w.not_before, clock_timestamp()) - clock_timestamp()
+  FROM backfill_windows w
+ WHERE {condition} AND w.not_before IS DISTINCT FROM 'infinity'
+ ORDER BY due DESC, CASE WHEN w.not_before > clock_timestamp() THEN w.not_before END, w.to_time DESC LIMIT 1
+"""
+
+
+_COUNT = """
+UPDATE work_requests r
+   SET progress = progress || jsonb_build_object(
+           'answers', coalesce((progress->>'answers')::bigint, 0) + 1,
+           'inserted', coalesce((progress->>'inserted')::bigint, 0) + %(inserted)s,
+           'updated', coalesce((progress->>'updated')::bigint, 0) + %(updated)s,
+           'left_seconds', (SELECT coalesce(sum(extract(epoch FROM to_time - from_time)), 0)::float8
+                              FROM backfill_windows w WHERE w.work_request_id = r.id))
+ WHERE id = %(request)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +99,34 @@ async def add(
     )
 
 
+async def add_for_request(
+    db: Database, request_id: int, span: Interval, *, organisation_ids: Sequence[int], epoch: Epoch
+) -> None:
+    """Lay out what a request asked for, once: one that is taken up again finds what is left. Raises `StaleEpoch`."""
+    async with db.transaction() as conn:
+        await assert_epoch(conn, epoch)
+        total = span.length.total_seconds() * len(organisation_ids)
+        cursor = await conn.execute(
+            "UPDATE work_requests SET progress = progress || jsonb_build_object('total_seconds', %s::float8)"
+            " WHERE id = %s AND NOT progress ? 'total_seconds'",
+            (total, request_id),
+        )
+        if cursor.rowcount == 1:
+            for organisation_id in organisation_ids:
+                pieces = in_windows(span)
+                await add(conn, organisation_id=organisation_id, spans=pieces, work_request_id=request_id)
+
+
+async def forget_request(db: Database, request_id: int) -> None:
+    """It is over: what was left of it is given up."""
+    async with db.connection() as conn:
+        await conn.execute("DELETE FROM backfill_windows WHERE work_request_id = %s", (request_id,))
+
+
 async def next_of(db: Database, owner: Owner) -> Next:
     """The newest window whose time has come."""
     async with db.connection() as conn:
-        cursor = await conn.execute(
-            "SELECT w.id, w.organisation_id, w.from_time, w.to_time, w.attempts, w.gap_id, w.work_request_id,"
-            " coalesce(w.not_before, '-infinity') <= clock_timestamp(),"
-            " coalesce(w.not_before, clock_timestamp()) - clock_timestamp() FROM backfill_windows w"
-            f" WHERE {owner.condition} ORDER BY coalesce(w.not_before, '-infinity') <= clock_timestamp() DESC,"
-            " CASE WHEN w.not_before > clock_timestamp() THEN w.not_before END, w.to_time DESC LIMIT 1".encode(),
-            owner.parameters,
-        )
+        cursor = await conn.execute(_NEXT.format(condition=owner.condition).encode(), owner.parameters)
         row = await cursor.fetchone()
     if row is None:
         return Next(None, None)
@@ -120,14 +158,14 @@ async def narrow(db: Database, window: Window, longest: timedelta, *, epoch: Epo
     return replace(window, span=part, attempts=0)
 
 
-async def failed(db: Database, window: Window, *, epoch: Epoch, error: str, after: timedelta) -> None:
-    """It could not be read: tried again after so long, and the reason is shown."""
+async def failed(db: Database, window: Window, *, epoch: Epoch, error: str, after: timedelta | None) -> None:
+    """It could not be read: tried again after so long (None: never), and the reason is shown."""
     text = error.replace("\0", "\ufffd")[:_LONGEST_ERROR]
     async with db.transaction() as conn:
         await _fenced(conn, window, epoch)
         await conn.execute(
-            "UPDATE backfill_windows SET attempts = attempts + 1, last_error = %s, not_before = clock_timestamp() + %s"
-            " WHERE id = %s",
+            "UPDATE backfill_windows SET attempts = attempts + 1, last_error = %s,"
+            " not_before = coalesce(clock_timestamp() + %s::interval, 'infinity') WHERE id = %s",
             (text, after, window.id),
         )
         if window.gap_id is not None:
@@ -136,9 +174,15 @@ async def failed(db: Database, window: Window, *, epoch: Epoch, error: str, afte
             )
 
 
-async def done(conn: Connection, window: Window) -> bool:
-    """It was read and what it brought is being stored. False where it is gone: its gap has grown meanwhile."""
+async def done(conn: Connection, window: Window, written: Written) -> bool:
+    """It was read and what it brought is being stored; its request's figures go with it. False where it is gone: its
+    gap has grown meanwhile."""
     cursor = await conn.execute("DELETE FROM backfill_windows WHERE id = %s", (window.id,))
+    if window.work_request_id is not None:
+        await conn.execute(
+            _COUNT,
+            {"request": window.work_request_id, "inserted": written.inserted, "updated": written.updated},
+        )
     return cursor.rowcount == 1
 
 
@@ -148,17 +192,26 @@ async def spans(conn: Connection, *, gap_id: int) -> list[Interval]:
     return [Interval(*row) for row in await cursor.fetchall()]
 
 
-async def unread(db: Database, owner: Owner) -> timedelta:
-    """How much event time is left."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What is left of a request: seconds of event time, and the reason of the newest part that can't be read."""
+
+    seconds: float
+    reason: str | None
+
+
+async def unread(db: Database, request_id: int) -> Unread:
+    """What is left of a request, over all organisations."""
     async with db.connection() as conn:
         cursor = await conn.execute(
-            "SELECT coalesce(sum(w.to_time - w.from_time), interval '0') FROM backfill_windows w"
-            f" WHERE {owner.condition}".encode(),
-            owner.parameters,
+            "SELECT coalesce(sum(extract(epoch FROM to_time - from_time)), 0)::float8,"
+            " (array_agg(last_error ORDER BY to_time DESC) FILTER (WHERE last_error IS NOT NULL))[1]"
+            " FROM backfill_windows WHERE work_request_id = %s",
+            (request_id,),
         )
         row = await cursor.fetchone()
-    left: timedelta = row[0] if row else timedelta()
-    return left
+    assert row is not None  # noqa: S101  (one row always)
+    return Unread(*row)
 
 
 async def _fenced(conn: Connection, window: Window, epoch: Epoch) -> None:

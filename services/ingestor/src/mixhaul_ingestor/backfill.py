@@ -13,7 +13,7 @@ import structlog
 
 from mixhaul_ingestor import metrics
 from mixhaul_ingestor.ending import Ending, pause
-from mixhaul_ingestor.filler import Filler
+from mixhaul_ingestor.filler import Filler, ask_for_sync
 from mixhaul_ingestor.jobs import Leading
 from mixhaul_ingestor.source_set import streams_alike
 from mixhaul_mix.errors import MixError
@@ -92,7 +92,9 @@ class Backfill:
                 bound.info("backfill begins", windows=planned)
                 while await filler.step(owner):
                     pass
-                bound.info("backfill has nothing left to read", inserted=filler.tally.inserted)
+                if filler.unknown_references:
+                    await ask_for_sync(wiring.database, source.key, now=self._leading.clock.now())
+                bound.info("backfill has nothing left to read", inserted=filler.inserted)
         except Ending:
             pass
         except StaleEpoch:

@@ -98,6 +98,46 @@ def sync(
 
 
 @app.command()
+def backfill(
+    begin: Annotated[
+        datetime,
+        typer.Option(
+            "--from",
+            parser=moment,
+            metavar="TIME",
+            help="What happened from then on: 2026-11-01 (UTC), or with offset.",
+        ),
+    ],
+    end: Annotated[
+        datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Up to there; default: now.")
+    ] = None,
+    organisation: Annotated[
+        int | None, typer.Option("--organisation", help="Only this one (MiX's id).", show_default=False)
+    ] = None,
+    manifest_file: Manifest = None,
+    source: OneSource = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be asked for, and ask nothing.")] = False,
+) -> None:
+    """Read an interval from MiX's history once more; ends with 85 if a part could not be read.
+
+    The leader does it. With --manifest, this process does where nobody leads. Safe to stop and to run again.
+    """
+    with _program("backfill", quiet=True) as settings:
+        sources = None if manifest_file is None else _chosen(manifest.load(manifest_file), source)
+        _run(
+            commands.backfill(
+                settings,
+                sources,
+                only_source=source,
+                organisation=organisation,
+                begin=begin,
+                end=end,
+                dry_run=dry_run,
+            )
+        )
+
+
+@app.command()
 def verify(
     begin: Annotated[
         datetime,

@@ -15,8 +15,8 @@ import structlog
 import typer
 from rich.console import Console
 
+from mixhaul_ingestor import backfill_command, retention_command, verify_command
 from mixhaul_ingestor import live as live_view
-from mixhaul_ingestor import retention_command, verify_command
 from mixhaul_ingestor.ending import Ending, pause, unless
 from mixhaul_ingestor.errors import Interrupted
 from mixhaul_ingestor.garbage import collect_seldom
@@ -166,6 +166,33 @@ async def reprocess(settings: IngestorSettings, selection: Selection, *, dry_run
             typer.echo(f"Goes on where it was cut off: {run.pages} pages are left.")
         total = await run_reprocess(wiring.database, run, stop=stop, console=Console(stderr=True), dry=dry_run)
     typer.echo(summary(total, dry=dry_run))
+
+
+async def backfill(
+    settings: IngestorSettings,
+    sources: Sequence[Source] | None,
+    *,
+    only_source: str | None,
+    organisation: int | None,
+    begin: datetime,
+    end: datetime | None,
+    dry_run: bool,
+) -> None:
+    """Read an interval from history once more, and print what came of it."""
+    stop, clock = stop_event(within_seconds=END_WITHIN_SECONDS), SystemClock()
+    async with _opened(settings, connections=4) as wiring:
+        await _schema(wiring.database, stop)
+        await backfill_command.backfill(
+            wiring,
+            clock=clock,
+            stop=stop,
+            sources=sources,
+            only_source=only_source,
+            organisation=organisation,
+            begin=begin,
+            end=end,
+            dry_run=dry_run,
+        )
 
 
 async def verify(

@@ -11,6 +11,8 @@
      +- EventsMissing             82
      +- VerificationFailed        83
      +- RetentionFailed           84
+     +- NothingToBackfill         64
+     +- BackfillIncomplete        85
      +- those of a cluster             see `mixhaul_ingestor.kubernetes.errors`
 
 | code | trouble |
@@ -32,6 +34,7 @@
 | 82 | `verify` found events that are missing and could not be filled |
 | 83 | `verify` could not compare everything |
 | 84 | `retention` could not let everything go |
+| 85 | `backfill` could not read everything |
 | 143 | ended by a signal before everything was done |
 """
 
@@ -160,6 +163,27 @@ class VerificationFailed(IngestorError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"Not everything could be compared: {why}")
+
+
+class NothingToBackfill(IngestorError):
+    """No source, none that has the organisation, or an interval that lies in the future."""
+
+    exit_code = 64
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing to backfill: no source that is not suspended has such an organisation, or the interval "
+            "lies in the future. See `mixhaul-ingestor status`."
+        )
+
+
+class BackfillIncomplete(IngestorError):
+    """A part of the interval could not be read."""
+
+    exit_code = 85
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Not everything could be read; run it again for the rest. {why}")
 
 
 def exit_code(error: BaseException) -> int | None:

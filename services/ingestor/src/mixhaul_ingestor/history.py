@@ -6,12 +6,9 @@ Storing goes by the same rules as a page of the feed; no cursor moves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
-
-from psycopg import AsyncConnection
+from typing import Final
 
 from mixhaul_ingestor.rows import decode_records, prepare
 from mixhaul_mix.client import MAX_HISTORY_BYTES, MixClient
@@ -31,7 +28,7 @@ from mixhaul_store.database import Database
 from mixhaul_store.elections import Epoch
 from mixhaul_store.intervals import LONGEST_WINDOW, SECOND, Interval
 from mixhaul_store.organisations import Organisation
-from mixhaul_store.pages import commit_answer
+from mixhaul_store.pages import Then, commit_answer
 from mixhaul_store.records import Answer, PageResult
 
 FEED: Final = "events:history"
@@ -104,7 +101,7 @@ async def store(
     answer: RecordList,
     *,
     epoch: Epoch,
-    then: Callable[[AsyncConnection[Any]], Awaitable[object]] | None = None,
+    then: Then | None = None,
 ) -> PageResult:
     """Commit what came, in one transaction with `then`. Raises `StaleEpoch` where another process leads."""
     async with database.writer() as connection:

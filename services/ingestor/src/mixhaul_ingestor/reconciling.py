@@ -26,6 +26,7 @@ from mixhaul_store import comparison, reconciliations
 from mixhaul_store.elections import assert_epoch
 from mixhaul_store.intervals import LONGEST_WINDOW, Interval, ceil, newest_part
 from mixhaul_store.organisations import Organisation
+from mixhaul_store.page_rows import Written
 from mixhaul_store.reconciliations import Figures, Reason
 
 log = structlog.get_logger("mixhaul_ingestor.reconciling")
@@ -129,7 +130,7 @@ class Comparer:
         rows, _ = await asyncio.to_thread(decode_records, differences.missing)
         times = {row.external_id: row.occurred_at or answer.observed_at for row in rows}
 
-        async def book(connection: AsyncConnection[Any]) -> None:
+        async def book(connection: AsyncConnection[Any], _: Written) -> None:
             after = await comparison.after_storing(
                 connection,
                 organisation_id=self._organisation.id,
@@ -172,8 +173,12 @@ async def compare_due_days(leading: Leading) -> None:
 
 
 async def due_days(leading: Leading, source: Source, organisation: Organisation, *, now: datetime) -> list[date]:
-    """Of one organisation. None before its feed was read for the first time."""
+    """Of one organisation. None before its feed has come to an end for the first time: until then it has enough to do
+    with what it will find anyway."""
     database = leading.wiring.database
+    around = await reconciliations.surroundings(database, organisation.id, FEED)
+    if around.caught_up_at is None:
+        return []
     began = await reconciliations.feed_began(database, organisation.id)
     if began is None:
         return []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from mixhaul_ingestor import amending, care, deleting, keeping, reconciling, sync, verifying
+from mixhaul_ingestor import amending, backfilling, care, deleting, keeping, reconciling, sync, verifying
 from mixhaul_ingestor.jobs import Kind, Task
 
 KINDS: Final = (
     Kind("sync", sync.on_request),
+    backfilling.BACKFILL,
     verifying.VERIFY,
     Kind("delete", deleting.on_request, needs_source=False),
     Kind("prune", keeping.on_request, needs_source=False),
