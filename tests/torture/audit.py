@@ -74,7 +74,9 @@ def unbooked(control: str, database: str) -> list[str]:
                 )
             }
             gaps = connection.execute(
-                "SELECT from_time, to_time FROM gaps WHERE organisation_id = %s AND state = 'open'", (row[0],)
+                "SELECT greatest(from_time, filled_up_to), to_time FROM gaps"
+                " WHERE organisation_id = %s AND state = 'open'",
+                (row[0],),
             ).fetchall()
             for event_id, event in truth_events(control, str(organisation)).items():
                 created = created_at(event)
@@ -82,6 +84,29 @@ def unbooked(control: str, database: str) -> list[str]:
                     continue
                 if not any(since <= created <= until for since, until in gaps):
                     found.append(f"event {event_id} of {created} is before the cursor {position}, and in no gap")
+    return found
+
+
+def misjudged(database: str) -> list[str]:
+    """Stored events that do not count against whom the latest of their stored amendments says."""
+    latest: dict[tuple[int, int], tuple[Any, ...]] = {}
+    found: list[str] = []
+    with psycopg.connect(database, options="-c TimeZone=UTC") as connection:
+        for organisation, event, kind, at, driver in connection.execute(
+            "SELECT organisation_id, external_id, amendment_type, amended_at, new_driver_external_id FROM amendments"
+            " WHERE amendment_type IN ('QuarantinedEvent', 'ReassignedEvent')"
+        ):
+            # The latest; of the same moment a quarantine, then the lowest driver.
+            rank = (at, kind == "QuarantinedEvent", -(driver or 0))
+            known = latest.get((organisation, event))
+            if known is None or rank > known[0]:
+                latest[organisation, event] = (rank, driver if kind == "ReassignedEvent" else None)
+        for organisation, event, reported, driver in connection.execute(
+            "SELECT organisation_id, external_id, reported_driver_external_id, driver_external_id FROM telemetry_events"
+        ):
+            expected = latest[organisation, event][1] if (organisation, event) in latest else reported
+            if driver != expected:
+                found.append(f"event {event} counts against {driver} instead of {expected}")
     return found
 
 

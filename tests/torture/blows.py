@@ -81,6 +81,8 @@ class Blows:
                 world.control("POST", "/control/clock", {"advanceSeconds": seconds})
             case "clock back":
                 world.control("POST", "/control/clock", {"advanceSeconds": -dice.uniform(0.5, 4)})
+            case "outage of eight days":
+                world.outage()
             case "password changed":
                 world.change_password()
             case "tokens revoked":
@@ -109,6 +111,12 @@ class Blows:
                 for row in dice.sample(truth, min(5, len(truth))):
                     change = {"organisation": organisation, "EventId": row["EventId"], "Value": dice.uniform(0, 200)}
                     world.control("POST", "/control/events", change)
+            case "event amended":
+                truth = world.control("GET", f"/control/truth/events?organisation={organisation}&limit=300")["events"]
+                for row in dice.sample(truth, min(3, len(truth))):
+                    change = {"organisation": organisation, "eventId": row["EventId"]}
+                    change["type"] = dice.choice(("QuarantinedEvent", "ReassignedEvent"))
+                    world.control("POST", "/control/amendments", change)
             case "organisation forbidden":
                 one = {"organisation": organisation}
                 world.control("POST", "/control/organisations", one | {"forbidden": True})

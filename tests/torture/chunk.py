@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
@@ -14,7 +15,7 @@ from torture import quiet, summary
 from torture.blows import Blows
 from torture.nursery import Child, Nursery
 from torture.result import Result
-from torture.schedule import Fate, blow, fate, profile
+from torture.schedule import WORKS, Blow, Fate, blow, fate, profile
 from torture.world import World
 
 TESTS = Path(__file__).parent.parent
@@ -67,7 +68,10 @@ class Chunk:
         try:
             self._world.open()
             (self.folder / "logs").mkdir()
-            self._give_birth_to_all()
+            if of.cliff:
+                self._in_peace(
+                    ["stream", "--manifest", str(self._world.manifest), "--no-live", "--until-caught-up"], 120
+                )
             deadline = began + self.seconds
             while not self.result.problems and self.result.killed < self.kills and time.monotonic() < deadline:
                 self._until_quiet_point(deadline)
@@ -93,6 +97,8 @@ class Chunk:
         enough = min(self.kills, self.result.killed + of.kills_between_quiet_points)
         self._blows.begin(Random(f"{self.seed} faults {self.result.quiet_points}"))
         next_blow = blow(self.seed, self._struck, of=of)
+        if of.cliff and self.result.quiet_points == 1:
+            next_blow = Blow("outage of eight days", after=3.0, lasts=0.0, dice=next_blow.dice)
         strikes_at = time.monotonic() + next_blow.after
         while self.result.killed < enough and time.monotonic() < deadline and not self.result.problems:
             now = time.monotonic()
@@ -114,13 +120,13 @@ class Chunk:
                 victims.remove(victim)
                 self._buried(victim)
         while len(self._streams) < self._profile.streams:
-            self._streams.append(self._born("stream"))
+            self._streams.append(self._born("stream", "--manifest", "{manifest}", "--no-live"))
         if not self._works and time.monotonic() >= self._works_at:
             dice = Random(f"{self.seed} work {self._number}")
-            self._works.append(self._born(dice.choice(WORKS)))
+            self._works.append(self._born(*dice.choice(WORKS)))
             self._works_at = time.monotonic() + dice.uniform(0.5, 3) * self._profile.lease
 
-    def _born(self, command: str) -> Victim:
+    def _born(self, command: str, *options: str) -> Victim:
         number, self._number = self._number, self._number + 1
         its = fate(self.seed, number, of=self._profile, works=command != "stream")
         if its.needs_login:
@@ -135,12 +141,11 @@ class Chunk:
                 "VICTIM_ACTION": action,
                 "VICTIM_LOG": str(mark),
             }
-        arguments = [*command.split(), *(["--manifest", str(self._world.manifest)] if command in NEED_MANIFEST else [])]
-        if command == "stream":
-            arguments.append("--no-live")
+        filled_in = {"manifest": self._world.manifest, "yesterday": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"}
+        arguments = [command, *(option.format(**filled_in) for option in options)]
         start = self._nursery.execute if its.executed else self._nursery.fork
         child = start(arguments, env=environment, log=self.folder / "logs" / f"{number}.log")
-        self.result.processes[f"{command.split()[0]}, {'executed' if its.executed else 'forked'}"] += 1
+        self.result.processes[f"{command}, {'executed' if its.executed else 'forked'}"] += 1
         return Victim(child=child, fate=its, command=command, born=time.monotonic(), mark=mark)
 
     def _live(self, victim: Victim, *, now: float) -> None:
@@ -189,7 +194,7 @@ class Chunk:
         status = victim.child.status
         if status == -SIGKILL:
             at_point = victim.mark.exists() and victim.fate.action == "kill at point"
-            self.result.kills[f"{victim.command.split()[0]}"] += 1
+            self.result.kills[victim.command] += 1
             self.result.points[str(victim.fate.point) if at_point else "at any moment"] += 1
         elif status == DEFECT:
             self.result.problems.append(f"a defect: see {victim.child.log}")
@@ -209,10 +214,16 @@ class Chunk:
                 self._buried(victim)
             victims.clear()
 
-    def _in_peace(self, arguments: list[str], seconds: float) -> int | None:
-        """A command without a fate."""
+    def _in_peace(self, arguments: list[str], seconds: float, until: Callable[[], bool] | None = None) -> int | None:
+        """A command without a fate; it is asked to end once `until` is true."""
         environment = self._world.environment(name="peace", network=False) | PATIENT
         child = self._nursery.fork(arguments, env=environment, log=self.folder / "peace.log")
+        if until is not None:
+            deadline = time.monotonic() + seconds
+            while child.status is None and time.monotonic() < deadline and not until():
+                child.wait(0.2)
+            child.send(SIGTERM)
+            seconds = ENDS_WITHIN_SECONDS
         code = child.wait(seconds)
         if code is None:
             # Where its tasks stand, into its log.
@@ -229,8 +240,6 @@ PATIENT = {
     "MIXHAUL_LEASE_RENEW_DEADLINE_SECONDS": "10",
     "MIXHAUL_LEASE_RETRY_SECONDS": "0.2",
 }
-WORKS = ("sync", "sync", "sync", "sync", "status", "reprocess")
-NEED_MANIFEST = frozenset({"stream", "sync"})
 
 
 def _commit() -> str:

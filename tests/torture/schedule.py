@@ -29,6 +29,8 @@ class Profile:
     history_days: float = 0.3
     patience: float = 5.0
     kills_between_quiet_points: int = 50
+    # The feed begins with NEW eight days ago; then the clock jumps to today: every cursor dies and leaves a gap.
+    cliff: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,14 +48,17 @@ SHORT: Final = Profile("short", 0.7, 1, 1200, 0.2, 6, 1200, 3)
 CROWD: Final = Profile("crowd", 0.9, 1, 1200, 0.2, 4, 1200, 6)
 TIGHT: Final = Profile("tight budget", 0.6, 1, 45, 0.2, 5, 900, 3, patience=6.0)
 OWN: Final = Profile("MiX's own", 15.0, 30, 20, 10.0, 4, 600, 3, patience=45.0, kills_between_quiet_points=12)
+CLIFF: Final = Profile("outage of eight days", 0.7, 1, 1200, 0.2, 4, 1200, 3, history_days=0, cliff=True)
 
 
 def profile(seed: int) -> Profile:
-    """One in twenty has MiX's own figures, three a budget that is hardly enough, three six candidates."""
+    """One in twenty has MiX's own figures, three a budget that is hardly enough, three six candidates, four an outage
+    of eight days."""
     place = seed % 20
     if place == 19:
         return OWN
-    return {5: TIGHT, 10: TIGHT, 15: TIGHT, 3: CROWD, 8: CROWD, 13: CROWD}.get(place, SHORT)
+    odd = {5: TIGHT, 10: TIGHT, 15: TIGHT, 3: CROWD, 8: CROWD, 13: CROWD, 2: CLIFF, 7: CLIFF, 12: CLIFF, 17: CLIFF}
+    return odd.get(place, SHORT)
 
 
 Action = Literal["kill at point", "stop at point", "kill", "stop", "term"]
@@ -108,7 +113,7 @@ Disturbance = Literal[
     "commit: answer lost", "commit: not sent", "commit: no answer",
     "MiX: reset", "MiX: half-open", "MiX: hang", "MiX: delay", "MiX: refuse",
     "clock forward", "clock back", "password changed", "tokens revoked", "refresh tokens revoked",
-    "faults changed", "burst", "event changed", "organisation forbidden",
+    "faults changed", "burst", "event changed", "event amended", "organisation forbidden", "outage of eight days",
 ]  # fmt: skip
 _WEIGHTS: Final[dict[Disturbance, float]] = {
     "PostgreSQL killed": 3, "PostgreSQL backend killed": 2, "PostgreSQL stopped at once": 1, "session terminated": 4,
@@ -116,8 +121,18 @@ _WEIGHTS: Final[dict[Disturbance, float]] = {
     "commit: answer lost": 6, "commit: not sent": 4, "commit: no answer": 4,
     "MiX: reset": 4, "MiX: half-open": 3, "MiX: hang": 3, "MiX: delay": 3, "MiX: refuse": 3,
     "clock forward": 2, "clock back": 1, "password changed": 1, "tokens revoked": 3, "refresh tokens revoked": 2,
-    "faults changed": 4, "burst": 3, "event changed": 4, "organisation forbidden": 2,
+    "faults changed": 4, "burst": 3, "event changed": 4, "event amended": 4, "organisation forbidden": 2,
 }  # fmt: skip
+
+# Works beside the streams: what is in braces is filled in.
+WORKS: Final = (
+    ("sync", "--manifest", "{manifest}"),
+    ("sync", "--manifest", "{manifest}"),
+    ("sync", "--manifest", "{manifest}"),
+    ("status",),
+    ("reprocess",),
+    ("verify", "--from", "{yesterday}", "--manifest", "{manifest}"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import re
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from mixhaul_store.embedded import EmbeddedPostgres
 from torture import audit
 from torture.proxy import TortureProxy
 from torture.schedule import Profile
+
+EIGHT_DAYS = timedelta(days=8, hours=2)
 
 
 @dataclass
@@ -50,9 +53,11 @@ class World:
         self.bed.postgres = self.postgres
         self.bed.url = self.postgres.start()
         of = self.profile
+        outage = ["--start", f"{datetime.now(UTC) - EIGHT_DAYS:%Y-%m-%dT%H:%M:%SZ}", "--events-per-vehicle-day", "15"]
         self.bed.start_simulator(
+            *(outage if of.cliff else []),
             "--seed", str(self.seed), "--organisations", str(of.organisations), "--drivers", "20", "--vehicles", "12",
-            "--event-types", "30", "--events-per-minute", str(of.events_per_minute),
+            "--event-types", "30", "--events-per-minute", "0",
             "--history-days", str(of.history_days), "--requests-per-minute", str(of.requests_per_minute),
             "--pause-seconds", str(of.pause), "--history-filter", "creation" if self.seed % 2 else "start",
         )  # fmt: skip
@@ -68,7 +73,10 @@ class World:
         # Named as it is known to everybody, also where the network in between is the proxy.
         self.manifest = self.folder / "proxied.yaml"
         text = self.bed.simulator.manifest.read_text(encoding="utf-8")
-        self.manifest.write_text(text.replace(self.bed.simulator.url, f"http://127.0.0.1:{self.to_mix.port}"))
+        text = text.replace(self.bed.simulator.url, f"http://127.0.0.1:{self.to_mix.port}")
+        if of.cliff:
+            text = text.replace("  stream:\n", "  stream:\n    startFrom: Now\n")
+        self.manifest.write_text(text, encoding="utf-8")
 
     @property
     def _database_port(self) -> int:
@@ -152,6 +160,16 @@ class World:
         draft = self.manifest.with_suffix(".part")
         draft.write_text(changed, encoding="utf-8")
         draft.replace(self.manifest)
+
+    # -- the outage
+
+    def outage(self) -> None:
+        """MiX's clock jumps to today: what was not read is out of the feed's reach."""
+        self.control("POST", "/control/clock", {"set": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
+
+    def open_gaps(self) -> int:
+        """How many are not filled."""
+        return int(self.sql("SELECT count(*) FROM gaps WHERE state = 'open'")[0][0])
 
     # -- the rules
 
