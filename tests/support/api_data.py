@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import psycopg
 from psycopg import Connection
 from psycopg.types.json import Jsonb
+
+from support.postgres import Server
 
 API_URL: Final = "https://integrate.example"
 OTHER_API_URL: Final = "https://integrate.uat.example:8443"
@@ -34,6 +40,29 @@ SITE: Final = 4510918273645546372
 
 NOW: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FIRST_EVENT: Final = 9000000000000000000
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The planted database."""
+
+    url: str
+    organisations: dict[str, int]
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """One statement, committed."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def planted(server: Server) -> Iterator[Fleet]:
+    """A database of one's own, planted."""
+    with server.database() as url:
+        with psycopg.connect(url) as connection:
+            organisations = plant(connection)
+        yield Fleet(url, organisations)
 
 
 def plant(connection: Connection[Any]) -> dict[str, int]:

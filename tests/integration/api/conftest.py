@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from mixhaul_api import openapi
 from support import api_data
+from support.api_data import Fleet
 from support.api_server import ApiProcess, Contract, running, secret_key, token
 from support.postgres import Server
 
 Client = Callable[..., httpx.Client]
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The planted database."""
-
-    url: str
-    organisations: dict[str, int]
-
-    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """One statement, committed."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement.encode(), parameters)
-            return cursor.fetchall() if cursor.description else []
-
-
 @pytest.fixture(scope="session")
 def fleet(postgres_server: Server) -> Iterator[Fleet]:
     """The database that the shared process answers from. Tests that write to it put back what they changed."""
-    with postgres_server.database() as url:
-        with psycopg.connect(url) as connection:
-            organisations = api_data.plant(connection)
-        yield Fleet(url, organisations)
+    with api_data.planted(postgres_server) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
