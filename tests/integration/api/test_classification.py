@@ -48,8 +48,8 @@ def test_a_decision_is_recorded_with_its_author_and_seen_at_once(client: Any, fl
             "event-type.classified",
             str(SPEEDING),
             {
-                "from": {"isInfraction": True, "family": "driving infraction", "origin": "default"},
-                "to": {"isInfraction": False, "family": "driving infraction", "origin": "person"},
+                "from": {"isInfraction": True, "family": "driving infraction", "severity": "none", "origin": "default"},
+                "to": {"isInfraction": False, "family": "driving infraction", "severity": "none", "origin": "person"},
             },
         )
     ]

@@ -118,6 +118,7 @@ def test_an_infraction_says_when_what_where_how_fast_how_long_and_with_which_veh
             "id": str(FIRST_EVENT),
             "organisationId": str(ORGANISATION_A),
             "driverId": str(DRIVER),
+            "driverName": "João da Silva",
             "occurredAt": "2026-11-24T09:00:00.000-03:00",
             "endedAt": "2026-11-24T09:00:42.000-03:00",
             "durationSeconds": 42.0,
@@ -126,17 +127,23 @@ def test_an_infraction_says_when_what_where_how_fast_how_long_and_with_which_veh
                 "id": str(SPEEDING),
                 "description": f"{MARK_A} (Tr) Excesso de Velocidade 70 Km",
                 "family": "driving infraction",
+                "severity": "none",
             },
             "speed": {"kmh": 83.5, "limitKmh": 70.0, "overByKmh": 13.5},
             "measure": {"amount": 83.5, "kind": "Maximum", "units": "km/h"},
-            "place": {"address": f"{MARK_A} Rod. Anhanguera", "latitude": -22.9056, "longitude": -47.0608},
+            "place": {
+                "address": f"{MARK_A} Rod. Anhanguera",
+                "latitude": -22.9056,
+                "longitude": -47.0608,
+                "mapUrl": "https://www.openstreetmap.org/?mlat=-22.905600&mlon=-47.060800#map=17/-22.905600/-47.060800",
+            },
             "vehicle": {
                 "id": str(api_data.VEHICLE),
                 "description": f"{MARK_A} Caminhão",
                 "registrationNumber": "ABC1D23",
                 "fleetNumber": "12",
             },
-            "reassigned": False,
+            "amended": False,
         }
     ]
     assert page["timeZone"] == "America/Sao_Paulo"

@@ -12,7 +12,7 @@ import pytest
 
 from mixhaul_api.periods import Period
 from mixhaul_api.queries import infractions
-from mixhaul_api.queries.infractions import Place
+from mixhaul_api.queries.infractions import Filters, Place
 from support import api_data
 from support.api_data import BRAKING, IGNITION, NOW, SPEEDING
 from support.postgres import Server
@@ -78,8 +78,9 @@ def plan_of(connection: psycopg.Connection[Any], statement: str, parameters: dic
 def test_a_page_of_infractions_reads_the_index_and_sorts_nothing_whole(
     grown: str, mode: str, period: Period, types: tuple[int, ...], before: Place | None, partitions: int | None
 ) -> None:
-    statement = infractions.statement(period=period, types=types, before=before)
-    given = infractions.arguments(1, 3, period=period, types=types, before=before, limit=11)
+    filters = Filters(period=period, driver_id=3, types=types)
+    statement = infractions.statement(filters, several=False, before=before)
+    given = infractions.arguments([1], filters, before=before, limit=11)
     with psycopg.connect(grown) as connection:
         connection.execute(f"SET plan_cache_mode = {mode}".encode())
         nodes = plan_of(connection, statement, given)
@@ -106,11 +107,11 @@ def test_the_pages_of_a_large_list_hold_each_row_once_and_in_order(grown: str, l
         ]
         found: list[int] = []
         before: Place | None = None
-        whole = Period(None, None)
+        filters = Filters(driver_id=3)
         while True:
-            given = infractions.arguments(1, 3, period=whole, types=(), before=before, limit=limit)
+            given = infractions.arguments([1], filters, before=before, limit=limit)
             rows = connection.execute(
-                infractions.statement(period=whole, types=(), before=before).encode(), given
+                infractions.statement(filters, several=False, before=before).encode(), given
             ).fetchall()
             found += [row[0] for row in rows[: limit - 1]]
             if len(rows) < limit:
@@ -118,3 +119,29 @@ def test_the_pages_of_a_large_list_hold_each_row_once_and_in_order(grown: str, l
             before = Place(rows[-2][1], rows[-2][0])
     assert found == wanted
     assert len(wanted) > 100
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(
+    ("filters", "several", "condition"),
+    [
+        (Filters(), False, "(organisation_id + 0)"),
+        (Filters(), True, "(organisation_id + 0)"),
+        (Filters(vehicle_id=1), True, "(vehicle_external_id ="),
+    ],
+    ids=["organisation", "organisations", "vehicle"],
+)
+def test_a_page_of_the_fleets_infractions_reads_no_further_than_it_shows(
+    grown: str, mode: str, filters: Filters, several: bool, condition: str
+) -> None:
+    with psycopg.connect(grown) as connection:
+        connection.execute(f"SET plan_cache_mode = {mode}".encode())
+        nodes = plan_of(
+            connection,
+            infractions.statement(filters, several=several, before=None),
+            infractions.arguments([1], filters, before=None, limit=11),
+        )
+    scans = [node for node in nodes if node.get("Relation Name", "").startswith("telemetry_events")]
+    ran = [node for node in scans if node["Actual Loops"]]
+    assert sum(node["Actual Rows"] for node in ran) < 60
+    assert all(condition in node["Index Cond"] for node in ran)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mixhaul_api.directory import named
-from mixhaul_api.handlers.infractions import duration, infraction, speed
+from mixhaul_api.infraction_rows import duration, infraction, speed
 from mixhaul_api.periods import UTC_ZONE
 from mixhaul_api.queries.infractions import InfractionRow
 from mixhaul_api.queries.organisations import OrganisationRow
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def row(**values: Any) -> InfractionRow:
     """An event of which nothing more is known than it must be."""
     empty = dict.fromkeys(InfractionRow._fields)
-    return InfractionRow(**empty | {"external_id": 1, "occurred_at": NOON, "type_id": 2, "reassigned": False} | values)
+    return InfractionRow(**empty | {"external_id": 1, "occurred_at": NOON, "type_id": 2, "amended": False} | values)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,13 @@ def test_duration(values: dict[str, Any], seconds: float | None) -> None:
 
 
 def test_what_is_not_known_is_null() -> None:
-    found = infraction(row(), 7, "1", UTC_ZONE)
+    found = infraction(row(), "1", UTC_ZONE)
     assert (found["measure"], found["place"], found["vehicle"], found["endedAt"]) == (None, None, None, None)
-    assert infraction(row(latitude=0.0), 7, "1", UTC_ZONE)["place"] == {
+    assert infraction(row(latitude=0.0), "1", UTC_ZONE)["place"] == {
         "address": None,
         "latitude": 0.0,
         "longitude": None,
+        "mapUrl": None,
     }
 
 

@@ -16,6 +16,7 @@ EVENT_TYPE: Final[EventType] = {
     "valueName": "Maximum speed",
     "family": "driving infraction",
     "isInfraction": True,
+    "severity": "high",
     "classified": {"origin": "person", "by": "maria@transportes.example", "at": "2026-11-20T13:02:11.000Z"},
     "active": True,
 }

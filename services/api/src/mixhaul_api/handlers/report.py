@@ -11,7 +11,7 @@ from mixhaul_api import csv_forms
 from mixhaul_api.auth.permissions import Permission
 from mixhaul_api.call import Call, only_one
 from mixhaul_api.directory import Organisation
-from mixhaul_api.handlers.infractions import infraction
+from mixhaul_api.infraction_rows import infraction
 from mixhaul_api.parameters.common import NoBody
 from mixhaul_api.parameters.report import DriverReport
 from mixhaul_api.periods import Period, known_zone, parse_zone
@@ -106,10 +106,8 @@ async def _read(
         )
     newest = await infraction_queries.page(
         connection,
-        organisation.id,
-        wanted.driver_id,
-        period=Period(month.start, month.end),
-        types=(),
+        [organisation.id],
+        infraction_queries.Filters(period=Period(month.start, month.end), driver_id=wanted.driver_id),
         before=None,
         limit=MOST_LISTED,
     )
@@ -120,7 +118,7 @@ async def _read(
         books=await queries.books(connection, organisation.id, start=spans.months[0].start, end=month.end),
         counts=counts,
         rank=rank,
-        infractions=[infraction(one, wanted.driver_id, organisation.public_id, zone) for one in reversed(newest)],
+        infractions=[infraction(one, organisation.public_id, zone) for one in reversed(newest)],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from mixhaul_api.auth.callers import ORGANISATION_PATTERN, is_organisation
 from mixhaul_api.csv_forms import CsvForm
 
 MOST_ITEMS: Final = 200
+SEVERITIES: Final = ("none", "low", "medium", "high")
 USUAL_ITEMS: Final = 50
 _TEXT_PATTERN: Final = r"^[^\u0000]+$"
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
@@ -49,6 +50,12 @@ def _text(longest: int) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _severity(text: object) -> object:
+    if text not in SEVERITIES:
+        raise ValueError(f"must be one of {', '.join(SEVERITIES)}")
+    return text
 
 
 def _csv_form(text: object) -> CsvForm:
@@ -120,6 +127,11 @@ Zone = Annotated[
             "examples": ["America/Sao_Paulo"],
         }
     ),
+]
+Severity = Annotated[
+    Literal["none", "low", "medium", "high"],
+    BeforeValidator(_severity),
+    WithJsonSchema({"type": "string", "enum": list(SEVERITIES)}),
 ]
 CsvChoice = Annotated[
     CsvForm,

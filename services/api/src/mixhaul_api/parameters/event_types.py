@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictStr
 
-from mixhaul_api.parameters.common import Flag, Id, OneOrganisation, Paged, Parameters, Text
+from mixhaul_api.parameters.common import Flag, Id, OneOrganisation, Paged, Parameters, Severity, Text
 
 
 class EventTypeSearch(Paged):
@@ -17,6 +17,7 @@ class EventTypeSearch(Paged):
         default=None, description="Only types that count as infractions, or only others."
     )
     family: Text | None = Field(default=None, description="Only this family.")
+    severity: Severity | None = Field(default=None, description="Only this severity.")
 
 
 class OneEventType(OneOrganisation):
@@ -45,6 +46,7 @@ class Classification(Parameters):
         description="The family to show it under. Left out: as it was; null: none.",
         examples=["driving infraction"],
     )
+    severity: Severity | None = Field(default=None, description="How much it matters. Left out: as it was.")
 
     @property
     def sets_family(self) -> bool:

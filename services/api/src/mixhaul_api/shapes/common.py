@@ -28,6 +28,13 @@ Time = Annotated[
         examples=["2026-11-24T08:15:30.000-03:00"],
     ),
 ]
+SeverityText = Annotated[
+    str,
+    Field(
+        description="How much events of a type matter.",
+        json_schema_extra={"enum": ["none", "low", "medium", "high"]},
+    ),
+]
 
 
 # `from` is a word of Python's, so this one can't be written as a class.

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mixhaul_api.shapes.common import Freshness, IdText, NextCursor, OrganisationIdText, Time
+from mixhaul_api.shapes.common import Freshness, IdText, NextCursor, OrganisationIdText, SeverityText, Time
 
 
 class Classified(TypedDict):
@@ -29,6 +29,7 @@ class EventType(TypedDict):
     valueName: str | None
     family: str | None
     isInfraction: bool
+    severity: SeverityText
     classified: Classified
     active: Annotated[bool, Field(description="false: MiX no longer lists this type.")]
 

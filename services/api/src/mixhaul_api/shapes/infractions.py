@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mixhaul_api.shapes.common import Freshness, IdText, NextCursor, OrganisationIdText, Time
+from mixhaul_api.shapes.common import Freshness, IdText, NextCursor, OrganisationIdText, SeverityText, Time
+
+ZoneText = Annotated[str, Field(description="The time zone of the times in this answer.", examples=["UTC"])]
 
 
 class EventTypeRef(TypedDict):
@@ -16,6 +18,12 @@ class EventTypeRef(TypedDict):
     id: IdText
     description: str | None
     family: str | None
+
+
+class InfractionType(EventTypeRef):
+    """What happened, and how much it matters."""
+
+    severity: SeverityText
 
 
 class Speed(TypedDict):
@@ -40,6 +48,7 @@ class Place(TypedDict):
     address: str | None
     latitude: float | None
     longitude: float | None
+    mapUrl: Annotated[str | None, Field(description="The place on a map (OpenStreetMap); null without coordinates.")]
 
 
 class VehicleRef(TypedDict):
@@ -56,17 +65,28 @@ class Infraction(TypedDict):
 
     id: IdText
     organisationId: OrganisationIdText
-    driverId: IdText
+    driverId: Annotated[IdText | None, Field(description="Whom it counts against today; null: nobody.")]
+    driverName: str | None
     occurredAt: Time
     endedAt: Time | None
     durationSeconds: Annotated[float | None, Field(ge=0)]
     occurrences: int | None
-    type: EventTypeRef
+    type: InfractionType
     speed: Speed
     measure: Measure | None
     place: Place | None
     vehicle: VehicleRef | None
-    reassigned: Annotated[bool, Field(description="MiX moved the event to this driver after it had come.")]
+    amended: Annotated[bool, Field(description="It counted against somebody else when it came: MiX amended that.")]
+    formerDriverId: NotRequired[
+        Annotated[IdText | None, Field(description="Whom it counted against at first. Only for the role auditor.")]
+    ]
+
+
+class Total(TypedDict):
+    """How many there are."""
+
+    count: Annotated[int, Field(ge=0)]
+    isExact: Annotated[bool, Field(description="false: there are more than that.")]
 
 
 class InfractionPage(TypedDict):
@@ -74,5 +94,40 @@ class InfractionPage(TypedDict):
 
     items: list[Infraction]
     nextCursor: NextCursor
+    total: NotRequired[Annotated[Total, Field(description="With `includeTotal`.")]]
     freshness: list[Freshness]
-    timeZone: Annotated[str, Field(description="The time zone of the times in this answer.", examples=["UTC"])]
+    timeZone: ZoneText
+
+
+class TypeCount(TypedDict):
+    """Infractions of one type in the whole period."""
+
+    type: InfractionType
+    count: Annotated[int, Field(ge=0)]
+
+
+class DayTypeCount(TypedDict):
+    """Infractions of one type on one day."""
+
+    typeId: IdText
+    count: Annotated[int, Field(ge=1)]
+
+
+class DayCount(TypedDict):
+    """One day of the time zone, also one without infractions."""
+
+    date: Annotated[str, Field(json_schema_extra={"format": "date"})]
+    count: Annotated[int, Field(ge=0)]
+    types: list[DayTypeCount]
+
+
+class InfractionCounts(TypedDict):
+    """A driver's infractions by day and type."""
+
+    organisationId: OrganisationIdText
+    driverId: IdText
+    count: Annotated[int, Field(ge=0)]
+    types: Annotated[list[TypeCount], Field(description="The most frequent first.")]
+    days: list[DayCount]
+    freshness: list[Freshness]
+    timeZone: ZoneText
