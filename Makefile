@@ -65,10 +65,6 @@ torture: setup ## Kill and disturb everything at once, by seed, and compare with
 test-report: setup ## Print the performance report with a real browser (Debian: apt-get install chromium) and read it.
 	$(PYTEST) tests/report $(PYTEST_ARGS)
 
-.PHONY: test-report
-test-report: setup ## Print the performance report with a real browser (Debian: apt-get install chromium) and read it.
-	$(PYTEST) tests/report $(PYTEST_ARGS)
-
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)
@@ -121,6 +117,10 @@ test-rules: setup ## Check alerts, dashboards and runbooks; needs Prometheus' pr
 test-alerts: setup ## See alerts fire and resolve on real programs (5 minutes); needs Debian's prometheus in the PATH.
 	$(PYTEST) tests/alerts $(PYTEST_ARGS)
 
+.PHONY: test-day-two
+test-day-two: setup ## Do what docs/operations.md says: restore, rotate, move (2 minutes).
+	$(PYTEST) tests/daytwo $(PYTEST_ARGS)
+
 .PHONY: test-cluster
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
 	$(PYTEST) tests/chart tests/cluster $(PYTEST_ARGS)
@@ -171,6 +171,11 @@ bench-ingest: setup ## Compare the write path with raw COPY of the same rows.
 .PHONY: bench-operator
 bench-operator: cluster-build ## Measure the operator with 1,000 MixSources on a real API server.
 	PYTHONPATH=tests $(PYTHON) tests/bench/bench_operator.py $(BENCH_ARGS)
+
+.PHONY: bench-elections
+bench-elections: ## Measure how long until another ingestor leads: 20 x kill -9, SIGSTOP and SIGTERM on a real API server.
+	@$(MAKE) cluster-build LEVEL=control-plane
+	MIXHAUL_ELECTIONS=20 $(PYTEST) -n 3 tests/cluster/ingestor/test_elections.py $(PYTEST_ARGS)
 
 .PHONY: bench-e2e
 bench-e2e: setup ## Measure from the simulator over HTTP to the database.
