@@ -81,8 +81,6 @@ class Blows:
                 world.control("POST", "/control/clock", {"advanceSeconds": seconds})
             case "clock back":
                 world.control("POST", "/control/clock", {"advanceSeconds": -dice.uniform(0.5, 4)})
-            case "outage of eight days":
-                world.outage()
             case "password changed":
                 world.change_password()
             case "tokens revoked":

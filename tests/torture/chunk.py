@@ -15,7 +15,7 @@ from torture import quiet, summary
 from torture.blows import Blows
 from torture.nursery import Child, Nursery
 from torture.result import Result
-from torture.schedule import WORKS, Blow, Fate, blow, fate, profile
+from torture.schedule import WORKS, Fate, blow, fate, profile
 from torture.world import World
 
 TESTS = Path(__file__).parent.parent
@@ -72,6 +72,8 @@ class Chunk:
                 self._in_peace(
                     ["stream", "--manifest", str(self._world.manifest), "--no-live", "--until-caught-up"], 120
                 )
+                self._world.outage()
+                self.result.disturbances["outage of eight days"] += 1
             deadline = began + self.seconds
             while not self.result.problems and self.result.killed < self.kills and time.monotonic() < deadline:
                 self._until_quiet_point(deadline)
@@ -97,8 +99,6 @@ class Chunk:
         enough = min(self.kills, self.result.killed + of.kills_between_quiet_points)
         self._blows.begin(Random(f"{self.seed} faults {self.result.quiet_points}"))
         next_blow = blow(self.seed, self._struck, of=of)
-        if of.cliff and self.result.quiet_points == 1:
-            next_blow = Blow("outage of eight days", after=3.0, lasts=0.0, dice=next_blow.dice)
         strikes_at = time.monotonic() + next_blow.after
         while self.result.killed < enough and time.monotonic() < deadline and not self.result.problems:
             now = time.monotonic()

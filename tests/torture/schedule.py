@@ -27,9 +27,9 @@ class Profile:
     events_per_minute: int
     streams: int
     history_days: float = 0.3
-    patience: float = 5.0
+    patience: float = 8.0
     kills_between_quiet_points: int = 50
-    # The feed begins with NEW eight days ago; then the clock jumps to today: every cursor dies and leaves a gap.
+    # The feeds begin with NEW eight days ago and stand still since: every cursor is dead, the gaps are to be filled.
     cliff: bool = False
 
     @property
@@ -46,7 +46,7 @@ class Profile:
 
 SHORT: Final = Profile("short", 0.7, 1, 1200, 0.2, 6, 1200, 3)
 CROWD: Final = Profile("crowd", 0.9, 1, 1200, 0.2, 4, 1200, 6)
-TIGHT: Final = Profile("tight budget", 0.6, 1, 45, 0.2, 5, 900, 3, patience=6.0)
+TIGHT: Final = Profile("tight budget", 0.6, 1, 45, 0.2, 5, 900, 3, patience=8.0)
 OWN: Final = Profile("MiX's own", 15.0, 30, 20, 10.0, 4, 600, 3, patience=45.0, kills_between_quiet_points=12)
 CLIFF: Final = Profile("outage of eight days", 0.7, 1, 1200, 0.2, 4, 1200, 3, history_days=0, cliff=True)
 
@@ -113,7 +113,7 @@ Disturbance = Literal[
     "commit: answer lost", "commit: not sent", "commit: no answer",
     "MiX: reset", "MiX: half-open", "MiX: hang", "MiX: delay", "MiX: refuse",
     "clock forward", "clock back", "password changed", "tokens revoked", "refresh tokens revoked",
-    "faults changed", "burst", "event changed", "event amended", "organisation forbidden", "outage of eight days",
+    "faults changed", "burst", "event changed", "event amended", "organisation forbidden",
 ]  # fmt: skip
 _WEIGHTS: Final[dict[Disturbance, float]] = {
     "PostgreSQL killed": 3, "PostgreSQL backend killed": 2, "PostgreSQL stopped at once": 1, "session terminated": 4,
@@ -132,6 +132,7 @@ WORKS: Final = (
     ("status",),
     ("reprocess",),
     ("verify", "--from", "{yesterday}", "--manifest", "{manifest}"),
+    ("backfill", "--from", "{yesterday}", "--manifest", "{manifest}"),
 )
 
 

@@ -165,6 +165,10 @@ class World:
 
     def outage(self) -> None:
         """MiX's clock jumps to today: what was not read is out of the feed's reach."""
+        self.control("POST", "/control/generate", {"eventsPerMinute": self.profile.events_per_minute})
+        for organisation in self.organisations():
+            late = {"organisation": organisation, "count": 20, "daysLate": 20}
+            self.control("POST", "/control/events", late)
         self.control("POST", "/control/clock", {"set": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
 
     def open_gaps(self) -> int:
