@@ -84,6 +84,23 @@ def test_nothing_beyond_now_is_asked_for_but_the_gap_itself() -> None:
     assert to_read(gap(0, 1), lateness=None, now=NOON).end == NOON + DAY
 
 
+@pytest.mark.parametrize(
+    ("known", "unread", "expected"),
+    [
+        pytest.param(gap(0, 10), [], 10, id="all of it is read"),
+        pytest.param(gap(0, 10), [(5, 11)], 4, id="read up to there: a clock that is ahead shows a day later"),
+        pytest.param(gap(0, 10), [(9, 11), (5, 6)], 4, id="up to the first hole"),
+        pytest.param(gap(0, 10), [(10.5, 11)], 9.5, id="nearly"),
+        pytest.param(gap(0, 10), [(-60, 11)], None, id="nothing yet"),
+        pytest.param(gap(0, 10), [(1, 11)], None, id="up to its beginning"),
+        pytest.param(gap(0, 10, 3), [(2, 11)], 3, id="never back"),
+    ],
+)
+def test_filled(known: OpenGap, unread: list[tuple[float, float]], expected: float | None) -> None:
+    until = None if expected is None else NOON + expected * DAY
+    assert filled(known, unread=[span(start, end) for start, end in unread]) == until
+
+
 @given(spans)
 def test_windows_cover_an_interval_without_hole_or_overlap_the_newest_first(whole: Interval) -> None:
     whole = Interval(floor(whole.start), ceil(whole.end))
