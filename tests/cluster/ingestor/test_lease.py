@@ -18,37 +18,10 @@ from cluster.acts import eventually
 from cluster.errors import Refused
 from cluster.ingestor.bed import SHORT, Bed, Pod
 from cluster.ingestor.faultproxy import FaultProxy
+from cluster.ingestor.writes import first_write, last_write, no_two_wrote, writes_in_order
 
 ROUNDS = 3
 DURATION = float(SHORT["MIXHAUL_LEASE_DURATION_SECONDS"])
-
-
-def no_two_wrote(bed: Bed) -> None:
-    """Every write was the leader's of its moment, no epoch wrote after a later one had begun to; MiX saw no misuse."""
-    writes_in_order(bed)
-    assert bed.haul.records()["violations"] == []
-
-
-def writes_in_order(bed: Bed) -> None:
-    writes = bed.writes()
-    assert len(writes) > 3
-    assert [each for each in writes if each[1] != each[3]] == []
-    epochs = [epoch for _, _, epoch, _ in writes]
-    assert epochs == sorted(epochs)
-
-
-def last_write(bed: Bed, name: str) -> datetime:
-    return max(at for at, writer, _, _ in bed.writes() if writer.startswith(f"mixhaul:{name}-"))
-
-
-def first_write(bed: Bed, name: str, *, after: datetime) -> datetime:
-    """Waits for it."""
-
-    def look() -> datetime | None:
-        found = [at for at, writer, _, _ in bed.writes() if writer.startswith(f"mixhaul:{name}-") and at > after]
-        return min(found, default=None)
-
-    return eventually(look, within=60)
 
 
 def test_one_leads_and_the_other_stands_by(bed: Bed) -> None:
@@ -219,6 +192,19 @@ def test_whoever_cannot_reach_the_database_lets_another_lead(bed: Bed) -> None:
         assert bed.flows("one")
         assert first.process.poll() is None
     no_two_wrote(bed)
+
+
+def test_a_pod_waits_for_its_database(bed: Bed) -> None:
+    bed.make_source("one")
+    parts = urlsplit(bed.haul.url)
+    with FaultProxy(str(parts.hostname), int(parts.port or 0)) as way:
+        way.refuse()
+        pod = bed.start("a", extra={"MIXHAUL_DATABASE_URL": bed.haul.url.replace(f":{parts.port}/", f":{way.port}/")})
+        assert eventually(lambda: pod.lines("waiting for the database"), within=90)
+        assert pod.process.poll() is None
+        way.passing()
+        assert bed.leads("a")
+        assert bed.flows("one")
 
 
 def test_a_leader_without_our_lease_is_waited_for_and_not_driven_out(bed: Bed) -> None:

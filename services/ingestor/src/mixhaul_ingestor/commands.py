@@ -41,6 +41,7 @@ from mixhaul_source.manifest import Source
 from mixhaul_store import progress, reprocessing, schema
 from mixhaul_store.database import Database
 from mixhaul_store.elections import LeaderRow
+from mixhaul_store.errors import TransientStoreError
 from mixhaul_store.reprocessing import Selection
 
 log = structlog.get_logger("mixhaul_ingestor.commands")
@@ -93,7 +94,8 @@ async def stream(
         )
         log.info("admin port", port=admin.port)
         wiring = await stack.enter_async_context(_opened(settings, connections=settings.database_connections))
-        await _schema(wiring.database, stop)
+        # A pod may be there before its database; a person is told at once.
+        await _schema(wiring.database, stop, patient=sources is None)
         source_set, candidacy = await _mode(settings, sources, wiring=wiring, clock=clock, ready=ready, stack=stack)
         timing = settings.timing()
         row = LeaderRow(wiring.database, lease=LEASE, holder=wiring.holder, duration_seconds=timing.lease_duration)
@@ -258,9 +260,20 @@ def _no_trouble() -> str | None:
     return None
 
 
-async def _schema(database: Database, stop: asyncio.Event) -> None:
-    """Wait until the schema is this version's; a newer one is an error."""
-    await database.check()
+async def _schema(database: Database, stop: asyncio.Event, *, patient: bool = False) -> None:
+    """Wait until the schema is this version's; a newer one is an error, and an absent database unless `patient`."""
+    told: str | None = None
+    while not stop.is_set():
+        try:
+            await database.check()
+            break
+        except TransientStoreError as error:
+            if not patient:
+                raise
+            if str(error) != told:
+                told = str(error)
+                log.warning("waiting for the database", reason=told)
+        await pause(stop, 2.0)
 
     async def sleep(seconds: float) -> None:
         await pause(stop, seconds)
