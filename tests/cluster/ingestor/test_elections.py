@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -89,7 +90,7 @@ def test_another_leads_in_time(
             pods[leading] = bed.start(leading, port=proxy.port)
         leading = other
     with capsys.disabled():
-        print(f"\n{TIMES} x {number.name}: another leads after {spread(led)}; its first page after {spread(wrote)}")
+        print(f"\n{TIMES} x {number.name}: another leads after {spread(led)}; its first page after {spread(wrote)}\n")
     no_two_wrote(bed)
     assert max(led) <= PROMISED_SECONDS[number]
 
