@@ -90,7 +90,10 @@ def test_another_leads_in_time(
             pods[leading] = bed.start(leading, port=proxy.port)
         leading = other
     with capsys.disabled():
-        print(f"\n{TIMES} x {number.name}: another leads after {spread(led)}; its first page after {spread(wrote)}\n")
+        # Of xdist's processes only this is shown.
+        sys.stderr.write(
+            f"\n{TIMES} x {number.name}: another leads after {spread(led)}; its first page after {spread(wrote)}\n"
+        )
     no_two_wrote(bed)
     assert max(led) <= PROMISED_SECONDS[number]
 
