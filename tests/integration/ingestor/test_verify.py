@@ -32,10 +32,6 @@ def rows(bed: Bed, query: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def first_day() -> str:
-    return (datetime.now(UTC) - timedelta(days=5)).date().isoformat()
-
-
 class Verify:
     """The command, in this process: to start one each time costs more than what it does."""
 
@@ -43,12 +39,14 @@ class Verify:
         self.bed, self.capsys = bed, capsys
         self.sources = manifest.load(bed.simulator.manifest)
         self.settings = IngestorSettings()
+        # Once: midnight may come meanwhile.
+        self.first = (datetime.now(UTC) - timedelta(days=5)).date().isoformat()
 
     def __call__(self, *, unfilled: int = 0) -> dict[str, int]:
         """What it printed, all days together."""
         self.capsys.readouterr()
         work = commands.verify(
-            self.settings, self.sources, only_source=None, organisation=None, begin=moment(first_day()), end=None,
+            self.settings, self.sources, only_source=None, organisation=None, begin=moment(self.first), end=None,
             as_json=True,
         )  # fmt: skip
         if unfilled:
@@ -60,7 +58,7 @@ class Verify:
         # Log lines come before it, in this process.
         printed = self.capsys.readouterr().out
         days = json.loads(printed[printed.index("\n[\n") :])
-        assert len(days) == 6
+        assert len(days) in (6, 7)
         total = {name: sum(day[name] for day in days) for name in SUMMED}
         for day in days:
             for name, number in day["explanations"].items():
@@ -80,12 +78,12 @@ def test_what_is_missing_is_found_and_filled(
     rows(
         bed, "CREATE VIEW picked AS SELECT * FROM event_keys WHERE occurred_at BETWEEN now()::date - 2 AND now()::date"
     )
-    everything = rows(bed, "SELECT count(*) FROM telemetry_events WHERE occurred_at >= now()::date - 5")[0][0]
+    everything = rows(bed, f"SELECT count(*) FROM telemetry_events WHERE occurred_at >= '{verify.first}'")[0][0]
     assert verify() == {"compared": everything}
     what_was_deleted_by_hand(bed, verify, everything)
     what_says_something_else(bed, verify, everything)
     what_can_not_be_filled(bed, verify, everything)
-    ended = bed.run("verify", "--manifest", str(bed.simulator.manifest), "--from", first_day())
+    ended = bed.run("verify", "--manifest", str(bed.simulator.manifest), "--from", verify.first)
     assert (ended.returncode, b"nothing is missing" in ended.stdout) == (0, True)
     assert compare(bed.simulator.control, bed.url).equal
     assert bed.records()["violations"] == []

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from mixhaul_ingestor.ending import pause
 from mixhaul_ingestor.jobs import Leading
 from mixhaul_mix.client import MixClient
 from mixhaul_mix.errors import MixError
@@ -23,12 +24,19 @@ from mixhaul_store.organisations import Organisation
 log = structlog.get_logger("mixhaul_ingestor.everywhere")
 
 AT_ONCE: Final = 4
+WAIT_SECONDS: Final = 0.5
 
 Work = Callable[[Source, Organisation, MixClient], Awaitable[None]]
 
 
 async def each_organisation(leading: Leading, work: Work, *, task: str) -> None:
-    """Raises the first error that came, once everything was tried; `StaleEpoch` at once."""
+    """Raises the first error that came, once everything was tried; `StaleEpoch` at once.
+
+    A leader that has just begun does not know its sources yet: they are waited for.
+    """
+    while not leading.sources():
+        if await pause(leading.ending, WAIT_SECONDS):
+            return
     turns = asyncio.Semaphore(AT_ONCE)
     failures: list[MixError | StoreError] = []
 
