@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -23,6 +24,8 @@ from mixhaul_store.database import Database
 from mixhaul_store.errors import SchemaTooNew, SchemaTooOld, StoreError
 
 log = structlog.get_logger("mixhaul_operator.progress")
+
+_EAGER_SECONDS: Final = 2.0
 
 
 class Progress:
@@ -47,6 +50,7 @@ class Progress:
         self._good_at = clock.monotonic()
         self._trouble: Away | None = None
         self._hurry = asyncio.Event()
+        self._eager = period_seconds
         self._unasked_deletions: dict[str, str] = {}
         self.snapshot: Snapshot | None = None
 
@@ -56,17 +60,23 @@ class Progress:
             await self._read_once()
             self._after_reading()
             try:
-                async with asyncio.timeout(self._period):
+                async with asyncio.timeout(self._wait_seconds()):
                     await self._hurry.wait()
             except TimeoutError:
                 continue
             # Several who are in a hurry get one reading.
             await self._clock.sleep(1.0)
             self._hurry.clear()
+            self._eager = _EAGER_SECONDS
 
     def soon(self) -> None:
-        """Read again within a second or so."""
+        """Read again within a second or so, and then more and more seldom: an answer is waited for."""
         self._hurry.set()
+
+    def _wait_seconds(self) -> float:
+        seconds = min(self._eager, self._period)
+        self._eager = min(self._eager * 2, self._period)
+        return seconds
 
     def knowledge(self, *, key: str, spec: MixSourceSpec | None, login: str | None) -> Knowledge:
         """What the conditions may rest on."""

@@ -131,6 +131,18 @@ def test_a_request_is_put_there_once_and_answered(bed: Bed) -> None:
         assert execute(bed, "SELECT count(*) FROM work_requests") == [(2,)]
 
 
+def test_an_answer_is_not_waited_for_until_the_next_regular_reading(bed: Bed) -> None:
+    with bed.operator(progress_seconds="3600"):
+        bed.make_source("a")
+        bed.annotate("a", request="sync", request_id="r1")
+        assert until(lambda: request_of(bed).get("state") == "Pending")
+        assert until(lambda: execute(bed, "SELECT kind FROM work_requests"))
+        execute(bed, "UPDATE work_requests SET state = 'running', started_at = now()")
+        assert until(lambda: request_of(bed)["state"] == "Running", within=60)
+        execute(bed, "UPDATE work_requests SET state = 'succeeded', finished_at = now()")
+        assert until(lambda: request_of(bed)["state"] == "Succeeded", within=60)
+
+
 @pytest.mark.usefixtures("operator")
 def test_deleted_with_its_data(bed: Bed) -> None:
     uid = bed.make_source("a", deletionPolicy="Delete")["metadata"]["uid"]
