@@ -98,7 +98,7 @@ def test_helm_brings_the_kind_at_first_and_one_command_upgrades_it(
     crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mixsources.mixhaul.io"
     install(plane, "default", values, chart=older_chart)
     assert "What was wanted." in json.dumps(plane.request("GET", crd))
-    command = _documented_command()
+    command = documented_command()
     said = plane.kubectl(*command)
     assert "serverside-applied" in said
     assert "What was wanted." not in json.dumps(plane.request("GET", crd))
@@ -108,7 +108,7 @@ def test_helm_brings_the_kind_at_first_and_one_command_upgrades_it(
     assert after["metadata"]["uid"] == uid
 
 
-def _documented_command() -> list[str]:
+def documented_command() -> list[str]:
     """As the chart's README has it, run from the root of the repository."""
     lines = (CHART / "README.md").read_text(encoding="utf-8").splitlines()
     (line,) = (each.strip() for each in lines if each.startswith("    kubectl apply") and "crds/" in each)

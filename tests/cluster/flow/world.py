@@ -32,8 +32,9 @@ with psycopg.connect(sys.argv[1]) as connection:
 class World:
     """One release, one simulator."""
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, *, database_secret: str = "mixhaul-try-out-postgresql") -> None:
         self.release = release
+        self._database_secret = database_secret
 
     def start_simulator(self, *options: str) -> None:
         """As a pod behind a Service."""
@@ -57,7 +58,7 @@ class World:
 
     @property
     def database_url(self) -> str:
-        secret = self.release.one("secret", "mixhaul-try-out-postgresql")
+        secret = self.release.one("secret", self._database_secret)
         return base64.b64decode(secret["data"]["uri"]).decode()
 
     def query(self, sql: str) -> list[list[Any]]:
