@@ -33,8 +33,8 @@
 {{- if and .jwksURL (not (and .issuer .audience)) }}
 {{- $found = append $found "api.jwt.jwksURL needs api.jwt.issuer and api.jwt.audience: set both" }}
 {{- end }}
-{{- if not (or .jwksURL .existingSecret $tryOut) }}
-{{- $found = append $found "the API can't check tokens: set api.jwt.jwksURL, issuer and audience, or api.jwt.existingSecret to a Secret with a static key" }}
+{{- if not (or .jwksURL .existingSecret $tryOut (and .issuer .audience)) }}
+{{- $found = append $found "the API can't check tokens: set api.jwt.issuer and audience, or api.jwt.existingSecret to a Secret with a static key" }}
 {{- end }}
 {{- end }}
 {{- with .Values.api }}
@@ -75,7 +75,7 @@
 {{- if not .egress.kubernetesAPI.to }}{{- $unknown = append $unknown "networkPolicy.egress.kubernetesAPI.to" }}{{- end }}
 {{- if not (or $tryOut .egress.database.to) }}{{- $unknown = append $unknown "networkPolicy.egress.database.to" }}{{- end }}
 {{- if not .egress.mix.to }}{{- $unknown = append $unknown "networkPolicy.egress.mix.to" }}{{- end }}
-{{- if and $values.api.jwt.jwksURL (not .egress.issuer.to) }}{{- $unknown = append $unknown "networkPolicy.egress.issuer.to" }}{{- end }}
+{{- if and (include "mixhaul.issuerKeys" $) (not .egress.issuer.to) }}{{- $unknown = append $unknown "networkPolicy.egress.issuer.to" }}{{- end }}
 {{- if $unknown }}
 {{- $found = append $found (printf "networkPolicy.egress.enabled: no chart knows the addresses of a cluster: set %s, as in [{ipBlock: {cidr: 192.0.2.0/24}}]" (join " and " $unknown)) }}
 {{- end }}

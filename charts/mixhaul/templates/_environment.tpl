@@ -30,6 +30,10 @@ The names are those of docs/configuration.md; a test compares them. Secrets come
   value: /var/run/secrets/mixhaul/database-ca/ca.crt
 {{- end }}
 {{- end }}
+{{- if and (has "replica" .needs) (include "mixhaul.readSecret" .root) }}
+- name: MIXHAUL_READ_DATABASE_URL_FILE
+  value: /var/run/secrets/mixhaul/read-database/url
+{{- end }}
 {{- if has "encryption" .needs }}
 - name: MIXHAUL_ENCRYPTION_KEYS_FILE
   value: /var/run/secrets/mixhaul/encryption/keys
@@ -55,6 +59,16 @@ The names are those of docs/configuration.md; a test compares them. Secrets come
 {{- end }}
 {{- with $values.api.jwt.audience }}
 - name: MIXHAUL_JWT_AUDIENCE
+  value: {{ . | quote }}
+{{- end }}
+- name: MIXHAUL_JWT_ORGANISATIONS_CLAIM
+  value: {{ $values.api.jwt.organisationsClaim | quote }}
+- name: MIXHAUL_JWT_SITES_CLAIM
+  value: {{ $values.api.jwt.sitesClaim | quote }}
+- name: MIXHAUL_JWT_ROLES_CLAIM
+  value: {{ $values.api.jwt.rolesClaim | quote }}
+{{- with $values.api.jwt.roleMap }}
+- name: MIXHAUL_JWT_ROLE_MAP
   value: {{ . | quote }}
 {{- end }}
 {{- end }}
@@ -115,6 +129,11 @@ The names are those of docs/configuration.md; a test compares them. Secrets come
 {{- with $root.Values.database.tls }}{{ if .caSecret }}
 - {volume: database-ca, secret: {{ .caSecret }}, key: {{ .caKey | quote }}, file: ca.crt}
 {{- end }}{{ end }}
+{{- end }}
+{{- if has "replica" .needs }}
+{{- with include "mixhaul.readSecret" $root | fromYaml }}
+- {volume: read-database, secret: {{ .name }}, key: {{ .key | quote }}, file: url}
+{{- end }}
 {{- end }}
 {{- if has "encryption" .needs }}
 {{- with include "mixhaul.encryptionSecret" $root | fromYaml }}

@@ -109,7 +109,7 @@ spec:
     {{- else if and (eq . "database") $root.Values.postgresql.tryOut.enabled }}
     {{- $peers := list (dict "podSelector" (dict "matchLabels" (include "mixhaul.selector" (dict "root" $root "component" "try-out-postgresql") | fromYaml))) }}
     {{- include "mixhaul.way" (dict "direction" "to" "peers" $peers "ports" (list 5432)) | nindent 4 }}
-    {{- else if or (ne . "issuer") $root.Values.api.jwt.jwksURL }}
+    {{- else if or (ne . "issuer") (include "mixhaul.issuerKeys" $root) }}
     {{- $way := index $policy.egress . }}
     {{- include "mixhaul.way" (dict "direction" "to" "peers" $way.to "ports" $way.ports) | nindent 4 }}
     {{- end }}

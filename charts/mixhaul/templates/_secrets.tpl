@@ -30,6 +30,21 @@ key: encryption-keys
 {{- end }}
 {{- end }}
 
+{{/* A read replica for the API. */}}
+{{- define "mixhaul.readSecret" -}}
+{{- with .Values.database.read }}{{ if .existingSecret }}
+name: {{ .existingSecret }}
+key: {{ .key | default $.Values.database.key }}
+{{- end }}{{ end }}
+{{- end }}
+
+{{/* Not empty where tokens are checked with the keys of an issuer. */}}
+{{- define "mixhaul.issuerKeys" -}}
+{{- with .Values.api.jwt }}
+{{- if or .jwksURL (and .issuer .audience (not .existingSecret) (not $.Values.postgresql.tryOut.enabled)) }}yes{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* The static key of API tokens; none where an issuer has its own. */}}
 {{- define "mixhaul.jwtSecret" -}}
 {{- if .Values.api.jwt.existingSecret }}
