@@ -129,8 +129,10 @@ def what_says_something_else(bed: Bed, verify: Verify, everything: int) -> None:
     assert verify() == {
         "compared": everything, "differing": 2, "rewritten": 1, "amended": 1, "newer version": 1,
     }  # fmt: skip
-    # Its digest was not touched, since nothing else was written.
+    # Its digest was not touched, since nothing else was written; and the answer is not kept once more.
+    kept = rows(bed, "SELECT count(*) FROM raw_pages")
     assert verify() == {"compared": everything, "rewritten": 1}
+    assert rows(bed, "SELECT count(*) FROM raw_pages") == kept
     rows(bed, f"UPDATE event_keys SET digest = digest - 1 WHERE external_id = {ids[0]}")
     rows(bed, "DELETE FROM amendments")
 

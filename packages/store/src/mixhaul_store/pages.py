@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from threading import local
-
-from zstandard import ZstdCompressor
 
 from mixhaul_runtime.checkpoints import reached
+from mixhaul_store import raw_pages
 from mixhaul_store.elections import Epoch, assert_epoch
 from mixhaul_store.errors import CursorMoved
 from mixhaul_store.event_rows import Connection, Place
@@ -21,15 +19,6 @@ from mixhaul_store.metrics import measured
 from mixhaul_store.page_rows import LOCK_ORGANISATION, PageRows, Unstorable, Written
 from mixhaul_store.records import Answer, Decoder, Page, PageResult
 
-# Records are mostly digits, which the higher levels pack no smaller: 190 KB a page at level 1, 200 KB at level 3.
-_LEVEL = 1
-_thread = local()
-
-_RAW_PAGE = """
-INSERT INTO raw_pages (organisation_id, feed, observed_at, requested_token, next_token, has_more_items, records,
-                       body_bytes, body)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
-"""
 _ADVANCE = """
 WITH watermark AS (
     UPDATE organisations SET watermark = watermark + 1 WHERE id = %(organisation)s AND %(changed)s
@@ -110,7 +99,7 @@ async def _commit(conn: Connection, answer: Answer, *, epoch: Epoch, decode: Dec
     packed: asyncio.Future[bytes] | None = None
     if answer.records or answer.rejected:
         # In a thread: it needs no interpreter lock, so the locks, the probe and the decoder go on meanwhile.
-        packed = asyncio.ensure_future(asyncio.to_thread(_compressed, answer.body))
+        packed = asyncio.ensure_future(asyncio.to_thread(raw_pages.packed, answer.body))
     transaction = _Transaction(conn, answer, epoch=epoch, decode=decode, settle=settle, packed=packed)
     try:
         try:
@@ -179,32 +168,18 @@ class _Transaction:
             expired=written.expired,
         )
 
-    async def _raw_page(self, body: bytes) -> int:
+    async def _raw_page(self, packed: bytes) -> int:
         answer = self._answer
         page = answer if isinstance(answer, Page) else None
-        cursor = await self._conn.execute(
-            _RAW_PAGE,
-            (
-                answer.organisation_id,
-                answer.feed,
-                answer.observed_at,
-                answer.requested_token,
-                page and page.next_token,
-                page and page.has_more,
-                len(answer.records) + len(answer.rejected),
-                len(answer.body),
-                body,
-            ),
-            prepare=True,
+        return await raw_pages.add(
+            self._conn,
+            packed,
+            length=len(answer.body),
+            organisation_id=answer.organisation_id,
+            feed=answer.feed,
+            observed_at=answer.observed_at,
+            records=len(answer.records) + len(answer.rejected),
+            requested=answer.requested_token,
+            next_token=page.next_token if page else None,
+            has_more=page.has_more if page else None,
         )
-        row = await cursor.fetchone()
-        assert row is not None  # noqa: S101  (INSERT of one row)
-        raw_page_id: int = row[0]
-        return raw_page_id
-
-
-def _compressed(body: bytes) -> bytes:
-    compressor: ZstdCompressor | None = getattr(_thread, "compressor", None)
-    if compressor is None:
-        compressor = _thread.compressor = ZstdCompressor(level=_LEVEL)
-    return compressor.compress(body)

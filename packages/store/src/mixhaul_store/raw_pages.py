@@ -54,3 +54,12 @@ async def add(
     assert row is not None  # noqa: S101  (INSERT of one row)
     raw_page_id: int = row[0]
     return raw_page_id
+
+
+async def forget(connection: AsyncConnection[Any], *, organisation_id: int, feed: str, observed_at: datetime) -> None:
+    """Take an answer out again that changed nothing, in the transaction that put it there."""
+    await connection.execute(
+        "DELETE FROM raw_pages WHERE organisation_id = %s AND feed = %s AND observed_at = %s",
+        (organisation_id, feed, observed_at),
+        prepare=False,
+    )

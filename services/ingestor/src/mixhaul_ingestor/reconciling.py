@@ -22,7 +22,7 @@ from mixhaul_ingestor.rows import decode_records, prepare
 from mixhaul_mix.client import MixClient
 from mixhaul_mix.errors import MixError
 from mixhaul_source.manifest import Source
-from mixhaul_store import comparison, reconciliations
+from mixhaul_store import comparison, raw_pages, reconciliations
 from mixhaul_store.elections import assert_epoch
 from mixhaul_store.intervals import LONGEST_WINDOW, Interval, ceil, newest_part
 from mixhaul_store.organisations import Organisation
@@ -130,7 +130,7 @@ class Comparer:
         rows, _ = await asyncio.to_thread(decode_records, differences.missing)
         times = {row.external_id: row.occurred_at or answer.observed_at for row in rows}
 
-        async def book(connection: AsyncConnection[Any], _: Written) -> None:
+        async def book(connection: AsyncConnection[Any], written: Written) -> None:
             after = await comparison.after_storing(
                 connection,
                 organisation_id=self._organisation.id,
@@ -140,6 +140,14 @@ class Comparer:
             )
             figures = completeness.figures(differences, after, times=times, around=around, at=answer.observed_at)
             await reconciliations.add(connection, number, figures)
+            if not written.changed and not written.quarantined:
+                # The same day is asked for again and again: what says nothing new is not kept again.
+                await raw_pages.forget(
+                    connection,
+                    organisation_id=self._organisation.id,
+                    feed=history.FEED,
+                    observed_at=answer.observed_at,
+                )
 
         await history.store(self._database, self._organisation, span, answer, epoch=self._leading.epoch, then=book)
         return []
