@@ -68,7 +68,7 @@ class Wiring:
         return self._budget(source, key=f"organisation:{organisation.id}", priority="sync")
 
     def history_budget(self, source: Source, organisation: Organisation, *, priority: str) -> PermitBudget:
-        """The budget of an organisation for its history: `reconciliation` or `backfill`."""
+        """The budget of an organisation for its history: `amendments`, `reconciliation` or `backfill`."""
         return self._budget(source, key=f"organisation:{organisation.id}", priority=priority)
 
     def feed_budget(self, source: Source, organisation: Organisation, *, feed: str, epoch: Epoch) -> PermitBudget:
