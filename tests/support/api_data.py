@@ -14,6 +14,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import Connection
 from psycopg.types.json import Jsonb
+from zstandard import ZstdCompressor
 
 from support.postgres import Server
 
@@ -90,6 +91,13 @@ def plant(connection: Connection[Any]) -> dict[str, int]:
     event(connection, found["a"], FIRST_EVENT + 501, DRIVER_OF_BOTH, NOW, mark=MARK_A)
     event(connection, found["b"], FIRST_EVENT + 501, DRIVER_OF_BOTH, NOW, mark=MARK_B)
     event(connection, found["a"], FIRST_EVENT + 502, DRIVER, NOW, mark=MARK_A, event_type=IGNITION)
+    # The answer that A's newest event came with; those of all others are gone.
+    record = f'{{"EventId": {FIRST_EVENT}, "DriverId": {DRIVER}, "Text": "{MARK_A}"}}'
+    connection.execute(
+        "INSERT INTO raw_pages (id, organisation_id, feed, observed_at, records, body_bytes, body)"
+        " OVERRIDING SYSTEM VALUE VALUES (1, %s, 'events', %s, 1, %s, %s)",
+        (found["a"], NOW, len(record) + 2, ZstdCompressor().compress(f"[{record}]".encode())),
+    )
     _progress(connection, found["a"], token="20261124115500123", caught_up=True)
     _progress(connection, found["b"], token="20261124115500124", caught_up=False)
     connection.execute(

@@ -19,7 +19,11 @@ from mixhaul_api.routes import ROUTES, Route
 
 DOCUMENT = openapi.document()
 # Parameters of a query without which it makes no sense.
-_REQUIRED = {"getDriverPerformanceReport": ["month"], "getDriverInfractionCounts": ["from", "to"]}
+_REQUIRED = {
+    "getDriverPerformanceReport": ["month"],
+    "getDriverInfractionCounts": ["from", "to"],
+    "getDriverRanking": ["from", "to"],
+}
 
 
 def operation(route: Route[Any, Any]) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def test_every_route_has_all_answers_and_every_parameter_a_description(route: Ro
     assert set(found["responses"]) == wanted
     assert all(parameter["description"] for parameter in found["parameters"])
     assert {parameter["name"] for parameter in found["parameters"] if parameter["required"]} == {
-        *(name for name in ("driverId", "eventTypeId") if "{" + name + "}" in route.path),
+        *(name for name in ("driverId", "eventTypeId", "vehicleId", "eventId") if "{" + name + "}" in route.path),
         *_REQUIRED.get(route.operation, ()),
     }
     for answer in found["responses"].values():

@@ -46,9 +46,9 @@ async def of_driver(call: Call[DriverInfractions, NoBody]) -> InfractionPage | R
         found = await driver_queries.organisations_of(connection, scope.ids, wanted.driver_id, sites=scope.sites)
         organisation = scope.of(only_one(found, scope, what="driver", shown=str(wanted.driver_id)))
         # That the driver is of the token's sites was looked at; what remains are the vehicles' sites.
-        vehicles = await _sites(connection, Scope((organisation,)), wanted.site_id)
+        vehicles = await sites_of(connection, Scope((organisation,)), wanted.site_id)
         one = Scope((organisation,))
-        return await _listed(call, connection, one, filters_of(wanted, _zone(wanted.time_zone, one), vehicles))
+        return await _listed(call, connection, one, filters_of(wanted, zone_of(wanted.time_zone, one), vehicles))
 
 
 async def of_fleet(call: Call[FleetInfractions, NoBody]) -> InfractionPage | Representation:
@@ -56,8 +56,8 @@ async def of_fleet(call: Call[FleetInfractions, NoBody]) -> InfractionPage | Rep
     wanted = call.parameters
     scope = call.scope.narrowed(wanted.organisation_id)
     async with call.services.database.connection() as connection:
-        sites = await _sites(connection, scope, wanted.site_id)
-        return await _listed(call, connection, scope, filters_of(wanted, _zone(wanted.time_zone, scope), sites))
+        sites = await sites_of(connection, scope, wanted.site_id)
+        return await _listed(call, connection, scope, filters_of(wanted, zone_of(wanted.time_zone, scope), sites))
 
 
 async def counts(call: Call[InfractionCountsOf, NoBody]) -> InfractionCounts:
@@ -71,7 +71,7 @@ async def counts(call: Call[InfractionCountsOf, NoBody]) -> InfractionCounts:
         found = await driver_queries.organisations_of(connection, scope.ids, wanted.driver_id, sites=scope.sites)
         organisation = scope.of(only_one(found, scope, what="driver", shown=str(wanted.driver_id)))
         one = Scope((organisation,))
-        zone = _zone(wanted.time_zone, one)
+        zone = zone_of(wanted.time_zone, one)
         freshness = await freshness_of(connection, one)
         filters = filters_of(wanted, zone, None)
         dates = [wanted.from_ + timedelta(days=number) for number in range(days)]
@@ -117,7 +117,7 @@ async def _listed(
 ) -> InfractionPage | Representation:
     """A page as JSON, or all of it as CSV."""
     wanted: _Wanted = call.parameters
-    zone = _zone(wanted.time_zone, scope)
+    zone = zone_of(wanted.time_zone, scope)
     if call.accept == CSV:
         headers = {"Content-Disposition": 'attachment; filename="infractions.csv"'}
         return Representation(csv_forms.CONTENT_TYPE, _csv(call, scope, filters, zone), headers)
@@ -185,7 +185,7 @@ def filters_of(wanted: _Wanted | InfractionCountsOf, zone: ZoneInfo, sites: Site
     )
 
 
-async def _sites(connection: AsyncConnection[Any], scope: Scope, site_id: int | None) -> SiteLimit | None:
+async def sites_of(connection: AsyncConnection[Any], scope: Scope, site_id: int | None) -> SiteLimit | None:
     """The token's sites, and of these only that one and those below it where one is asked for."""
     if site_id is None:
         return scope.sites
@@ -193,7 +193,7 @@ async def _sites(connection: AsyncConnection[Any], scope: Scope, site_id: int | 
     return SiteLimit(below if scope.sites is None else below & scope.sites.pairs)
 
 
-def _zone(name: str | None, scope: Scope) -> ZoneInfo:
+def zone_of(name: str | None, scope: Scope) -> ZoneInfo:
     """The reader's, or that which all organisations share, or UTC."""
     if name is not None:
         return parse_zone(name)

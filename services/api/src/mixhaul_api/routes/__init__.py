@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mixhaul_api.routes import access, drivers, event_types, infractions, report, status
+from mixhaul_api.routes import access, drivers, event_types, fleet, infractions, report, status
 from mixhaul_api.routes.route import Route
 
 ROUTES: Final[tuple[Route[Any, Any], ...]] = (
@@ -12,6 +12,7 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
     *infractions.ROUTES,
     *report.ROUTES,
     *event_types.ROUTES,
+    *fleet.ROUTES,
     *status.ROUTES,
     *access.ROUTES,
 )
