@@ -53,7 +53,7 @@ def run(tree: Path, tests: list[str]) -> list[dict[str, Any]]:
     }
     plugins = ("-p", "mutants.reporter", "-p", "no:cacheprovider", "-p", "no:schemathesis")
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", *plugins, *tests],
+        [sys.executable, "-m", "pytest", "-q", *plugins, *tests],
         cwd=tree,
         env=environment,
         stdout=(tree / "pytest.log").open("wb"),

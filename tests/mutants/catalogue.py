@@ -60,11 +60,11 @@ MUTANTS: Final = (
         "    return True\n",
     ),
     mutant(
-        "HasMoreItems: True only where it is written so",
+        "HasMoreItems: True is taken for False",
         "tests/unit/mix/test_pages.py::test_has_more_items",
         f"{MIX}/pages.py",
-        '    match _single(answer, "HasMoreItems").lower():\n        case "true":\n',
-        '    match _single(answer, "HasMoreItems"):\n        case "True":\n',
+        '        case "true":\n            return True\n',
+        '        case "true":\n            return False\n',
     ),
     mutant(
         "an empty page does not move the cursor",
@@ -226,5 +226,33 @@ MUTANTS: Final = (
         f"{STORE}/intervals.py",
         "        return OpenGap(Interval(new.start, end))\n",
         "        return OpenGap(Interval(new.start, end), first.filled_up_to if first else None)\n",
+    ),
+    mutant(
+        "a gap is closed with the first part that was read",
+        "tests/integration/store/test_gaps.py::test_a_gap_is_closed_with_the_last_part_of_it_and_not_before",
+        f"{STORE}/gaps.py",
+        '"closed": not unread, "id": gap_id}',
+        '"closed": True, "id": gap_id}',
+    ),
+    mutant(
+        "a gap counts as filled up to where its windows were read, whatever clocks are ahead",
+        f"{INTERVALS}::test_how_far_a_gap_is_filled",
+        f"{STORE}/intervals.py",
+        "    until = min(first - AHEAD, gap.span.end)\n",
+        "    until = min(first + AHEAD, gap.span.end)\n",
+    ),
+    mutant(
+        "late uploads of a gap are not looked for",
+        f"{INTERVALS}::test_the_lateness_widens_what_is_read_within_reason",
+        f"{STORE}/intervals.py",
+        "    return Interval(floor(left.start - late), ceil(end))\n",
+        "    return Interval(floor(left.start), ceil(end))\n",
+    ),
+    mutant(
+        "a gap grows, and what was read before is not read again",
+        "tests/integration/store/test_gaps.py::test_a_gap_that_grows_is_laid_out_anew",
+        f"{STORE}/intervals.py",
+        "    if any(gap.span.start <= new.start and new.end <= gap.span.end for gap in known):\n",
+        "    if any(gap.span.start <= new.start <= gap.span.end for gap in known):\n",
     ),
 )

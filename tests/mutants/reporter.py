@@ -20,7 +20,7 @@ _found: list[dict[str, Any]] = []
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Each phase of each test."""
     report = yield
-    kinds = [] if call.excinfo is None else [one.__name__ for one in call.excinfo.type.__mro__]
+    kinds = [] if call.excinfo is None else _kinds(call.excinfo.value)
     text = "" if call.excinfo is None else str(call.excinfo.value)[:200]
     _found.append(
         {
@@ -32,6 +32,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         }
     )
     return report
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """The names of its classes; of a group (hypothesis found several failures) those that all its members have."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [one.__name__ for one in type(error).__mro__]
+    members = [_kinds(one) for one in error.exceptions]
+    return [name for name in members[0] if all(name in other for other in members)]
 
 
 def pytest_sessionfinish() -> None:

@@ -24,6 +24,7 @@ class Blows:
     def begin(self, dice: Random) -> None:
         """The fleet lives, and MiX has faults."""
         self._ends.clear()
+        self._world.control("POST", "/control/clock", {"freeze": False})
         self._world.control("POST", "/control/generate", {"eventsPerMinute": self._world.profile.events_per_minute})
         self._faults(dice)
 

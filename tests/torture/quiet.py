@@ -71,7 +71,10 @@ def _compare(world: World, result: Result) -> None:
     if not events.equal:
         result.problems += ["events differ from the truth", *events.differences]
     if not support.equal:
-        result.problems += ["support data differ from the truth", *support.differences]
+        result.problems += [
+            f"support data differ from the truth: {support.missing} missing, {support.extra} too many",
+            *support.differences,
+        ]
 
 
 def _until_good(arguments: list[str], *, run: Run, seconds: float, result: Result) -> None:

@@ -192,6 +192,8 @@ class World:
             proxy.reset()
         self.control("DELETE", "/control/faults")
         self.control("POST", "/control/generate", {"stop": True})
+        # Also no row that appears on a list between a sync and the look at the truth.
+        self.control("POST", "/control/clock", {"freeze": True})
         for organisation in self.organisations():
             self.control("POST", "/control/organisations", {"organisation": organisation, "forbidden": False})
         self.start_postgres()

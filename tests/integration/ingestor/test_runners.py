@@ -36,6 +36,8 @@ class LosesCancellations:
                 self.born.set()
                 await asyncio.sleep(0.01 if self.asked_again else 3600)
             except asyncio.CancelledError:
+                if self.asked_again:
+                    raise
                 self.asked_again += 1
 
 

@@ -124,6 +124,20 @@ def test_a_window_is_cut_at_a_whole_second_and_never_shorter_than_one(window: In
         assert (rest.start, rest.end, part.end) == (window.start, part.start, window.end)
 
 
+@pytest.mark.parametrize(
+    ("of", "unread", "days"),
+    [
+        pytest.param(gap(0, 10), [], 10, id="nothing is left to read"),
+        pytest.param(gap(0, 10), [span(7, 8), span(4, 5)], 3, id="up to a day before the first hole"),
+        pytest.param(gap(0, 10), [span(0.5, 1)], None, id="the first hole is at the beginning"),
+        pytest.param(gap(0, 10, 2), [span(1, 2)], 2, id="never less than before"),
+        pytest.param(gap(0, 1), [span(5, 6)], 1, id="never beyond its end"),
+    ],
+)
+def test_how_far_a_gap_is_filled(of: OpenGap, unread: list[Interval], days: float | None) -> None:
+    assert filled(of, unread=unread) == (None if days is None else NOON + days * DAY)
+
+
 def test_an_interval_has_a_length() -> None:
     with pytest.raises(ValueError, match="ends after it starts"):
         Interval(NOON, NOON)
