@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def one(seed: int, *, kills: int, seconds: float, out: Path, verbose: bool) -> i
     """One seed in this process; its exit code."""
     folder = Path(tempfile.mkdtemp(prefix=f"mixhaul-torture-{seed}-", dir="/var/tmp"))
     folder.chmod(0o755)
+    # So that everything is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chunk = Chunk(seed=seed, kills=kills, seconds=seconds, folder=folder, verbose=verbose)
     try:
         result = chunk.run()
