@@ -26,7 +26,8 @@ from mixhaul_store.retention_plan import Slice, midnight
 
 log = structlog.get_logger("mixhaul_store.deletion")
 
-KEPT: Final = ("audit_log",)
+# Nobody may delete from them. What proves what was done stays; erasures go with their organisation's row.
+KEPT: Final = ("audit_log", "erasures")
 # Needed until the end: the budget and the pause of the feed outlive the data by a minute or two.
 _LAST: Final = ("etl_control",)
 _BATCH: Final = 1000
