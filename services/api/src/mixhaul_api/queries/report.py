@@ -121,7 +121,8 @@ async def rank(
     """Where a driver stands in its site; None where it had no event at all."""
     given: dict[str, object] = {"organisation": organisation_id, "driver": driver_id, "site": site_id}
     given |= {"start": span.start, "end": span.end}
-    rows = await fetched(connection, "report.rank", rank_statement(limit), given | parameters(limit))
+    # A plan for these very times is more than twice as fast as one for any.
+    rows = await fetched(connection, "report.rank", rank_statement(limit), given | parameters(limit), prepare=False)
     return Rank(*rows[0]) if rows else None
 
 
