@@ -255,4 +255,13 @@ MUTANTS: Final = (
         "    if any(gap.span.start <= new.start and new.end <= gap.span.end for gap in known):\n",
         "    if any(gap.span.start <= new.start <= gap.span.end for gap in known):\n",
     ),
+    mutant(
+        "a feed begins anew without asking for the epoch",
+        "tests/integration/store/test_cursor_by_model.py::test_the_cursor_stands_where_the_last_committed_page_left_it",
+        f"{STORE}/cursors.py",
+        "        await assert_epoch(conn, epoch)\n"
+        "        await conn.execute(LOCK_ORGANISATION, (organisation_id,))\n"
+        "        await conn.execute(\n",
+        "        await conn.execute(LOCK_ORGANISATION, (organisation_id,))\n        await conn.execute(\n",
+    ),
 )
