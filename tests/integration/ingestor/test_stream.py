@@ -157,7 +157,8 @@ def test_a_dead_cursor_is_a_gap_before_the_stream_goes_on(bed: Bed) -> None:
     gaps = rows(bed, "SELECT organisation_id, from_time, to_time, cause, state FROM gaps ORDER BY organisation_id")
     assert [gap[0] for gap in gaps] == sorted(tokens)
     for organisation, begin, end, cause, state in gaps:
-        assert (cause, state) == ("TokenExpired", "open")
+        # By the time that the feed has caught up, it may be filled already.
+        assert (cause, state in ("open", "closed")) == ("TokenExpired", True)
         died = datetime.strptime(tokens[organisation], "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
         assert begin == died
         assert abs(end - (datetime.now(UTC) - timedelta(days=7))) < timedelta(minutes=30)

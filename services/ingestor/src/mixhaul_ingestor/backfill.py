@@ -62,7 +62,8 @@ class Backfill:
             return
         for source in self._leading.sources().values():
             for organisation in await organisations.by_source(database, source.key):
-                if organisation.id not in left:
+                wanted = source.spec.organisation_ids
+                if organisation.id not in left or (wanted and organisation.external_id not in wanted):
                     continue
                 metrics.BACKFILL_UNREAD.labels(source.key, str(organisation.external_id)).set(
                     left[organisation.id].unread_seconds
