@@ -65,6 +65,10 @@ torture: setup ## Kill and disturb everything at once, by seed, and compare with
 test-report: setup ## Print the performance report with a real browser (Debian: apt-get install chromium) and read it.
 	$(PYTEST) tests/report $(PYTEST_ARGS)
 
+.PHONY: test-trouble
+test-trouble: setup ## Run the tests of everything that goes wrong with databases: a minute or two.
+	$(PYTEST) tests/trouble $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)

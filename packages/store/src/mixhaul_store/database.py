@@ -21,8 +21,8 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from mixhaul_store import connections, server_check, urls
 from mixhaul_store.connections import CONNECT_OPTIONS, StoreConnection
-from mixhaul_store.errors import DatabaseUnavailable, PoolExhausted, StoreError
-from mixhaul_store.metrics import POOLS
+from mixhaul_store.errors import CommitUnknown, DatabaseUnavailable, PoolExhausted, StoreError
+from mixhaul_store.metrics import POOLS, counted
 from mixhaul_store.translation import translate
 
 # Pages queue for the rest of the pool: permits and heartbeats don't wait behind them.
@@ -99,11 +99,14 @@ class Database:
                 finally:
                     self._busy -= 1
         except PoolTimeout as error:
-            raise self._no_connection() from error
+            raise counted(self._no_connection()) from error
         except PoolClosed as error:
             raise DatabaseUnavailable("this program is ending", where=self.where) from error
         except psycopg.Error as error:
-            raise translate(error, where=self.where) from error
+            raise counted(translate(error, where=self.where)) from error
+        except CommitUnknown as error:
+            counted(error)
+            raise
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
@@ -131,7 +134,7 @@ class Database:
                 await connection.close()
                 raise
         except psycopg.Error as error:
-            raise translate(error, where=self.where) from error
+            raise counted(translate(error, where=self.where)) from error
         return connection
 
     async def check(self, *, writable: bool = True) -> None:

@@ -20,6 +20,7 @@ from psycopg.pq import TransactionStatus
 
 from mixhaul_store.database import Database
 from mixhaul_store.errors import LockTimeout, StaleEpoch, StatementCancelled
+from mixhaul_store.metrics import counted
 from mixhaul_store.translation import translate
 
 log = structlog.get_logger("mixhaul_store.elections")
@@ -200,7 +201,7 @@ class LeaderRow:
         try:
             return await self._own.execute(statement.encode(), values)
         except psycopg.Error as error:
-            raise translate(error, where=self._db.where) from error
+            raise counted(translate(error, where=self._db.where)) from error
 
     async def _close(self) -> None:
         own, self._own = self._own, None

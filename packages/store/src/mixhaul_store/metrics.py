@@ -1,14 +1,14 @@
-"""Metrics of the database side: how long queries take, and the state of this process's pools."""
+"""Metrics of the database side: how long queries take, what goes wrong, and the state of this process's pools."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
-from prometheus_client import REGISTRY, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +21,20 @@ QUERY_DURATION = Histogram(
     ["query"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+ERRORS = Counter(
+    "mixhaul_db_errors",
+    "Errors of the database by kind, as this process met them: those that were waited out or tried again, too.",
+    ["kind"],
+)
+
+_E = TypeVar("_E", bound=Exception)
+
+
+def counted(error: _E) -> _E:
+    """The same error, after it was counted."""
+    ERRORS.labels(type(error).__name__).inc()
+    return error
 
 
 @contextmanager
