@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -35,28 +35,41 @@ FARTHEST: Final = timedelta(days=400)
 _TYPES: Final = {"QuarantinedEvent": "quarantined", "ReassignedEvent": "reassigned"}
 
 
+Windows = list[tuple[date, date]]
+
+
 async def read_amendments(leading: Leading) -> None:
     """The task: every organisation whose amendments were not read for a day."""
 
-    async def work(source: Source, organisation: Organisation, client: MixClient) -> None:
-        await _read(leading, source, organisation, client)
+    async def due(_: Source, organisation: Organisation) -> Windows | None:
+        return await due_windows(leading, organisation)
 
-    await each_organisation(leading, work, task="amendments")
+    async def work(source: Source, organisation: Organisation, client: MixClient, windows: Windows) -> None:
+        await _read(leading, source, organisation, client, windows)
+
+    await each_organisation(leading, task="amendments", due=due, work=work)
 
 
-async def _read(leading: Leading, source: Source, organisation: Organisation, client: MixClient) -> None:
+async def due_windows(leading: Leading, organisation: Organisation) -> Windows | None:
+    """The days that are to be read now."""
     database, now = leading.wiring.database, leading.clock.now()
-    labels = (source.key, str(organisation.external_id))
-    metrics.declare_amendments(*labels)
     read = await amendments.read_days(database, organisation.id)
     oldest = await amendments.oldest_asked_for(database, organisation.id)
     wanted = max(oldest or now, now - FARTHEST).date()
     if read is not None and read.at is not None and now - read.at < EVERY and wanted >= read.first:
-        return
-    budget = UntilEnding(leading.wiring.history_budget(source, organisation, priority="amendments"), leading.ending)
-    windows = completeness.amendment_windows(
+        return None
+    return completeness.amendment_windows(
         read=(read.first, read.last) if read is not None else None, wanted_from=wanted, today=now.date()
     )
+
+
+async def _read(
+    leading: Leading, source: Source, organisation: Organisation, client: MixClient, windows: Windows
+) -> None:
+    database = leading.wiring.database
+    labels = (source.key, str(organisation.external_id))
+    metrics.declare_amendments(*labels)
+    budget = UntilEnding(leading.wiring.history_budget(source, organisation, priority="amendments"), leading.ending)
     for first, last in windows:
         answer = await client.amendments(
             organisation.external_id,

@@ -171,13 +171,15 @@ class Comparer:
 async def compare_due_days(leading: Leading) -> None:
     """The task: whatever days are due, of every organisation."""
 
-    async def work(source: Source, organisation: Organisation, client: MixClient) -> None:
-        days = await due_days(leading, source, organisation, now=leading.clock.now())
+    async def due(source: Source, organisation: Organisation) -> list[date] | None:
+        return await due_days(leading, source, organisation, now=leading.clock.now()) or None
+
+    async def work(source: Source, organisation: Organisation, client: MixClient, days: list[date]) -> None:
         comparer = Comparer(leading, source=source, organisation=organisation, client=client, asked=Asked())
         for day in days:
             await comparer.day(day)
 
-    await each_organisation(leading, work, task="reconciliation")
+    await each_organisation(leading, task="reconciliation", due=due, work=work)
 
 
 async def due_days(leading: Leading, source: Source, organisation: Organisation, *, now: datetime) -> list[date]:
