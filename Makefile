@@ -69,6 +69,14 @@ test-report: setup ## Print the performance report with a real browser (Debian: 
 test-trouble: setup ## Run the tests of everything that goes wrong with databases: a minute or two.
 	$(PYTEST) tests/trouble $(PYTEST_ARGS)
 
+.PHONY: torture-ci
+torture-ci: setup ## The same as CI does it: two fixed seeds and a fresh one, in three minutes.
+	PYTHONPATH=tests $(PYTHON) -m torture --seconds-in-all $(TORTURE_SECONDS)
+
+.PHONY: mutants
+mutants: setup ## Apply deliberate bugs to a copy, and see each killed by an assertion of its test (MUTANTS='cursor epoch').
+	PYTHONPATH=tests $(PYTHON) -m mutants $(MUTANTS)
+
 .PHONY: lint
 lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	$(PYTHON) -m ruff check $(CODE)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from torture import summary
 from torture.chunk import Chunk
-from torture.result import read
+from torture.result import Result, read
 
 LONGEST_SECONDS = 3600.0
 CI_SEEDS = (1, 5)
@@ -93,11 +93,15 @@ def _start(seed: int, arguments: argparse.Namespace, *, out: Path) -> subprocess
 
 
 def _end(out: Path, failed: list[int]) -> int:
-    results = [read(file) for file in sorted(out.glob("*.json"), key=lambda file: int(file.stem))]
+    results = _results(out)
     print(summary.text(results))
     if failed:
         print(f"failed seeds: {', '.join(map(str, failed))}")
     return 1 if failed or not results else 0
+
+
+def _results(out: Path) -> list[Result]:
+    return [read(file) for file in sorted(out.glob("*.json"), key=lambda file: int(file.stem))]
 
 
 def main() -> int:
@@ -111,13 +115,15 @@ def main() -> int:
     parser.add_argument("--replay", type=int, metavar="SEED", help="only this seed")
     parser.add_argument("--seconds", type=float, default=LONGEST_SECONDS, help="at most so long a seed")
     parser.add_argument("--out", type=Path, help="where results are written")
-    parser.add_argument("--summarise", action="store_true", help="print the summary of --out, and run nothing")
+    parser.add_argument("--summarise", action="store_true", help="print a page about what is in --out, and run nothing")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp(prefix="mixhaul-torture-results-", dir="/var/tmp"))
     out.mkdir(parents=True, exist_ok=True)
     if arguments.summarise:
-        return _end(out, [])
+        command = f"make torture TORTURE='--seed {arguments.seed} --kills {arguments.kills} --jobs {arguments.jobs}'"
+        print(summary.page(_results(out), command=command), end="")
+        return 0
     if arguments.replay is not None:
         return one(
             arguments.replay, kills=arguments.kills, seconds=arguments.seconds, out=out, verbose=arguments.verbose
