@@ -85,7 +85,7 @@ lint: setup ## Check style, types, import arrows, YAML and shell scripts.
 	MYPYPATH=tools:tests $(PYTHON) -m mypy tools/*.py tools/dashboards/*.py
 	.venv/bin/lint-imports --no-logo
 	$(PYTHON) -m yamllint --strict .
-	MYPYPATH=tests:tools $(PYTHON) -m mypy -p cluster -p chart -p rules -p alerts
+	MYPYPATH=tests:tools $(PYTHON) -m mypy -p cluster -p chart -p rules -p alerts -p torture -p mutants
 	.venv/bin/shellcheck tools/bootstrap tools/*.sh .ci/run tests/cluster/*.sh
 	.venv/bin/hadolint Containerfile
 

@@ -91,8 +91,8 @@ MUTANTS: Final = (
         "an older observation overwrites a newer one",
         f"{PAGES}::test_an_older_observation_never_overwrites_a_newer_one",
         f"{STORE}/event_rows.py",
-        "       AND e.observed_at < %(observed_at)s\n",
-        "",
+        "AND (e.observed_at < %(observed_at)s OR",
+        "AND (e.observed_at <> %(observed_at)s OR",
     ),
     mutant(
         "of the same id in a page the first counts",
