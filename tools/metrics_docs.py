@@ -82,6 +82,9 @@ ADVICE: Final = {
     "mixhaul_db_pool_connections": "All `busy` and none `idle` with waits: raise `databaseConnections`.",
     "mixhaul_db_pool_waits_total": "`MixhaulDatabasePoolExhausted`.",
     "mixhaul_db_query_duration_seconds": "By `query`: which one is slow.",
+    "mixhaul_db_errors_total": "By `kind`, as `mixhaul_store.errors` names them: `DatabaseFull` needs room, "
+    "`TooManyConnections` fewer replicas; one `Deadlock` or `CommitUnknown` now and then has been tried again.",
+    "mixhaul_retention_deleted_rows_total": "What `spec.retention` let go; of months that were dropped, about how many.",
 }
 
 _HEAD: Final = """\
