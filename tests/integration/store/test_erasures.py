@@ -25,24 +25,26 @@ KEPT = {
     "erased_at",
 }
 MARK = "personalmark"
+OTHERS_MARK = "ofsomebodyelse"
 
 
-def listed(external_id: int, *, name: str = MARK) -> Driver:
+def listed(external_id: int, *, name: str | None = None) -> Driver:
+    mark = MARK if external_id == ERASED else OTHERS_MARK
     return Driver(
         external_id=external_id,
-        name=name,
-        employee_number=MARK,
+        name=name or mark,
+        employee_number=mark,
         site_external_id=3,
-        mobile_number=MARK,
-        email=MARK,
+        mobile_number=mark,
+        email=mark,
         fm_driver_id=99,
         is_system_driver=False,
-        extended_driver_id=MARK,
+        extended_driver_id=mark,
         extended_driver_id_type="Hex",
-        country=MARK,
-        image_uri=MARK,
-        additional_detail_fields=[{"Value": MARK}],
-        extra={"New": MARK},
+        country=mark,
+        image_uri=mark,
+        additional_detail_fields=[{"Value": mark}],
+        extra={"New": mark},
     )
 
 
@@ -84,7 +86,7 @@ async def assert_erased(haul: Haul) -> None:
     )
     for table in {one["table_name"] for one in tables} - {"drivers"}:
         assert MARK not in str(await haul.rows(f"SELECT * FROM {table}")), table
-    assert (await driver(haul, OTHER))["email"] == MARK
+    assert (await driver(haul, OTHER))["email"] == OTHERS_MARK
 
 
 async def test_it_takes_effect_at_once_and_moves_the_watermark(haul: Haul) -> None:
