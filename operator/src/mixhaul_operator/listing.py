@@ -6,6 +6,9 @@ there. They read; an operator with nothing to do writes nothing.
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 import structlog
 
 from mixhaul_operator.errors import CRDMissing, KubeError, NotFound
@@ -18,6 +21,8 @@ from mixhaul_source.crd import PLURAL
 from mixhaul_source.model import API_VERSION
 
 log = structlog.get_logger("mixhaul_operator.listing")
+
+_SETTLING_SECONDS: Final = 2.0
 
 
 class Listing:
@@ -32,6 +37,7 @@ class Listing:
         self._clock = clock
         self._namespace = namespace
         self._pod_template = pod_template
+        self._hint = asyncio.Event()
         self.trouble: str | None = "the first LIST is not done"
 
     async def everything(self) -> None:
@@ -63,16 +69,30 @@ class Listing:
 
     async def run(self, *, first_seconds: float, every_seconds: float) -> None:
         """Until cancelled."""
-        seconds = first_seconds
+        await self._clock.sleep(first_seconds)
         while True:
-            await self._clock.sleep(seconds)
-            seconds = every_seconds
+            # What came before this LIST is seen by it.
+            self._hint.clear()
             try:
                 await self.everything()
             except (KubeError, CRDMissing) as error:
                 if self.trouble is None:
                     log.warning("the cluster can't be read", error=str(error))
                 self.trouble = str(error)
+            await self._pause(every_seconds)
+
+    def soon(self) -> None:
+        """A watch has begun anew: what was deleted while it was silent is seen by a LIST only."""
+        self._hint.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hint.wait()
+        except TimeoutError:
+            return
+        # Each watch that begins anew says so for each of its objects.
+        await self._clock.sleep(_SETTLING_SECONDS)
 
     def _path(self, group_version: str, plural: str) -> str:
         return namespaced(group_version, self._namespace, plural)

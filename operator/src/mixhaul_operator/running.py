@@ -61,7 +61,10 @@ async def run(settings: OperatorSettings) -> None:
         queue = WorkQueue(
             work, workers=settings.workers, is_known=lambda error: isinstance(error, OperatorError | StoreError)
         )
-        incoming = watching.Incoming(world, queue, pod_template=settings.pod_template)
+        listing = Listing(
+            kube, world, queue, clock=clock, namespace=settings.namespace, pod_template=settings.pod_template
+        )
+        incoming = watching.Incoming(world, queue, pod_template=settings.pod_template, relisted=listing.soon)
         progress = Progress(
             database,
             clock=clock,
@@ -71,9 +74,6 @@ async def run(settings: OperatorSettings) -> None:
             after_reading=incoming.everything,
         )
         reconciler = Reconciler(Tools(kube=kube, world=world, progress=progress, clock=clock, settings=settings))
-        listing = Listing(
-            kube, world, queue, clock=clock, namespace=settings.namespace, pod_template=settings.pod_template
-        )
         health = Health(kube=kube, listing=listing, clock=clock)
         admin = await stack.enter_async_context(
             AdminServer(settings.admin_port, host=settings.admin_host, ready=health.ready, live=health.live)

@@ -6,7 +6,9 @@ annotations on objects that are not ours. It also ignores errors of such handler
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -24,10 +26,18 @@ SECRETS_FIELD_SELECTOR: Final = "type!=helm.sh/release.v1"
 class Incoming:
     """What to do with one event of each kind; also with what a LIST brought."""
 
-    def __init__(self, world: World, queue: WorkQueue, *, pod_template: str) -> None:
+    def __init__(
+        self, world: World, queue: WorkQueue, *, pod_template: str, relisted: Callable[[], None] = lambda: None
+    ) -> None:
         self._world = world
         self._queue = queue
         self._pod_template = pod_template
+        self._relisted = relisted
+
+    def listed(self, kind: str | None) -> None:
+        """A watch that begins anew tells what is there, in events without a kind, but not what has gone meanwhile."""
+        if kind is None:
+            self._relisted()
 
     def source(self, kind: str | None, value: Object) -> None:
         name = str(value["metadata"]["name"])
@@ -62,7 +72,7 @@ def registry(incoming: Incoming, *, cleanup: Callable[[], Any]) -> kopf.Operator
 
     @kopf.on.login(registry=handlers)
     async def login(**arguments: Any) -> Any:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+        return _in_pod(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
     @kopf.on.cleanup(registry=handlers)
     async def end(**_: Any) -> None:
@@ -71,6 +81,7 @@ def registry(incoming: Incoming, *, cleanup: Callable[[], Any]) -> kopf.Operator
     def watch(group: str, version: str, plural: str, take: Callable[[str | None, Object], None]) -> None:
         @kopf.on.event(group, version, plural, id=f"{plural}", registry=handlers)
         async def event_came(event: Mapping[str, Any], **_: Any) -> None:
+            incoming.listed(event.get("type"))
             take(event.get("type"), event["object"])
 
     watch(GROUP, VERSION, PLURAL, incoming.source)
@@ -78,6 +89,16 @@ def registry(incoming: Incoming, *, cleanup: Callable[[], Any]) -> kopf.Operator
     watch("", "v1", "secrets", incoming.secret)
     watch("", "v1", "podtemplates", incoming.template)
     return handlers
+
+
+def _in_pod(**arguments: Any) -> kopf.ConnectionInfo | None:
+    """By the variables, as all else here: kopf's own way needs the cluster's DNS."""
+    found = kopf.login_with_service_account(**arguments)
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
+    if found is None or not host:
+        return found
+    address = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(found, server=f"https://{address}:{port or 443}")
 
 
 class Backoffs:
