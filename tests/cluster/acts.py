@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -75,3 +77,19 @@ def finish_pod(plane: ControlPlane, pod: dict[str, Any], *, exit_code: int = 0) 
     status = {"phase": "Succeeded" if exit_code == 0 else "Failed", "containerStatuses": containers}
     path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
     plane.request("PATCH", path, {"status": status})
+
+
+def compact(plane: ControlPlane) -> None:
+    """etcd forgets everything but what is."""
+    (server,) = (each for each in plane.servers.flags("kube-apiserver") if each.startswith("--etcd-servers="))
+
+    def call(path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
+        request = urllib.request.Request(  # noqa: S310  (loopback)
+            f"{server.partition('=')[2]}{path}", data=json.dumps(body).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            found: dict[str, dict[str, str]] = json.loads(answer.read())
+            return found
+
+    revision = call("/v3/kv/range", {"key": "AA==", "limit": "1"})["header"]["revision"]
+    call("/v3/kv/compaction", {"revision": revision, "physical": True})

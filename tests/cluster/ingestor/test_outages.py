@@ -5,7 +5,6 @@ A plane of its own, since it is killed here.
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cluster.acts import eventually, make_crd, make_namespace
+from cluster.acts import compact, eventually, make_crd, make_namespace
 from cluster.controlplane import ControlPlane
 from cluster.errors import Refused
 from cluster.ingestor.bed import Bed, make_bed
@@ -43,22 +42,6 @@ def way(own_plane: ControlPlane) -> Iterator[FaultProxy]:
     address = urlsplit(own_plane.access.url)
     with FaultProxy(str(address.hostname), int(address.port or 0)) as found:
         yield found
-
-
-def compact(plane: ControlPlane) -> None:
-    """etcd forgets everything but what is."""
-    (server,) = (each for each in plane.servers.flags("kube-apiserver") if each.startswith("--etcd-servers="))
-
-    def call(path: str, body: dict[str, object]) -> dict[str, dict[str, str]]:
-        request = urllib.request.Request(  # noqa: S310  (loopback)
-            f"{server.partition('=')[2]}{path}", data=json.dumps(body).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            found: dict[str, dict[str, str]] = json.loads(answer.read())
-            return found
-
-    revision = call("/v3/kv/range", {"key": "AA==", "limit": "1"})["header"]["revision"]
-    call("/v3/kv/compaction", {"revision": revision, "physical": True})
 
 
 def test_a_half_open_watch_is_noticed(own_bed: Bed, way: FaultProxy) -> None:

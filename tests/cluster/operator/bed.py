@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cluster.acts import eventually
 from cluster.controlplane import ControlPlane
@@ -24,6 +25,12 @@ from cluster.processes import free_ports
 
 CREDENTIALS = {"clientID": "client", "clientSecret": "hush-hush-1", "username": "fleet@example.com", "password": "pw-1"}
 CONDITIONS = ("Ready", "Reconciling", "Stalled", "CredentialsValid", "Synced", "Fresh", "CaughtUp")
+
+# The folder's place is fixed in the libraries: it is put there in a mount namespace of the process's own.
+_AS_IN_A_POD = """
+mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io
+ln -s "$0" /run/secrets/kubernetes.io/serviceaccount && exec "$@"
+"""
 
 SPEC: dict[str, Any] = {"endpoint": {"dataCentre": "eu"}, "secretRef": {"name": "mix"}, "organisationIDs": ["101"]}
 
@@ -153,16 +160,19 @@ class Bed:
     # The operator
 
     @contextmanager
-    def operator(self, *, wait: bool = True, kubeconfig: Path | None = None, **settings: str) -> Iterator[Operator]:
-        """Running until the end of the block, or until the test ends it."""
+    def operator(
+        self, *, wait: bool = True, kubeconfig: Path | None = None, account: Path | None = None, **settings: str
+    ) -> Iterator[Operator]:
+        """Running until the end of the block, or until the test ends it.
+
+        `account`: a folder as kubelet projects one into a pod, instead of a kubeconfig; needs root.
+        """
         (port,) = free_ports("127.0.0.1", 1)
         self._starts += 1
         log_file = self.folder / f"operator-{self._starts}.log"
         environment = {
             "PATH": os.environ["PATH"],
-            "KUBECONFIG": str(
-                kubeconfig or self.plane.kubeconfig_for(namespace=self.namespace, service_account=ACCOUNT)
-            ),
+            **self._access(kubeconfig, account),
             "MIXHAUL_NAMESPACE": self.namespace,
             "MIXHAUL_DATABASE_URL": self.database_url,
             "MIXHAUL_ADMIN_PORT": str(port),
@@ -172,7 +182,10 @@ class Bed:
         }
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "mixhaul_operator", "run"],
+                [
+                    *(() if account is None else ("unshare", "--mount", "sh", "-c", _AS_IN_A_POD, str(account))),
+                    *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "mixhaul_operator", "run"),
+                ],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -188,6 +201,16 @@ class Bed:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+    def _access(self, kubeconfig: Path | None, account: Path | None) -> dict[str, str]:
+        if account is not None:
+            address = urlsplit(self.plane.access.url)
+            return {
+                "KUBERNETES_SERVICE_HOST": str(address.hostname),
+                "KUBERNETES_SERVICE_PORT": str(address.port),
+            }
+        found = kubeconfig or self.plane.kubeconfig_for(namespace=self.namespace, service_account=ACCOUNT)
+        return {"KUBECONFIG": str(found)}
 
 
 def until(look: Any, *, within: float = 30.0) -> Any:
