@@ -189,6 +189,10 @@ bench-elections: ## Measure how long until another ingestor leads: 20 x kill -9,
 	@$(MAKE) cluster-build LEVEL=control-plane
 	MIXHAUL_ELECTIONS=20 $(PYTEST) -n 3 tests/cluster/ingestor/test_elections.py $(PYTEST_ARGS)
 
+.PHONY: bench-search
+bench-search: setup ## Measure the driver search among 100,000 drivers, beside ILIKE.
+	PYTHONPATH=tests $(PYTHON) tests/bench/bench_search.py $(BENCH_ARGS)
+
 .PHONY: bench-e2e
 bench-e2e: setup ## Measure from the simulator over HTTP to the database.
 	PYTHONPATH=tests $(PYTHON) tests/bench/bench_e2e.py $(BENCH_ARGS)
