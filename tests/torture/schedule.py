@@ -87,7 +87,7 @@ def fate(seed: int, number: int, *, of: Profile, works: bool) -> Fate:
     dice = Random(f"{seed} fate {number}")
     action: Action = dice.choices(
         ("kill at point", "kill", "stop at point", "stop", "term"),
-        weights=(75, 10, 6, 4, 5) if not works else (60, 30, 4, 3, 3),
+        weights=(62, 8, 20, 5, 5) if not works else (60, 30, 4, 3, 3),
     )[0]
     point = None
     if action in ("kill at point", "stop at point"):
@@ -100,8 +100,9 @@ def fate(seed: int, number: int, *, of: Profile, works: bool) -> Fate:
         after=dice.uniform(0.05, longest),
         point=point,
         hit=1 if point in TOKEN_POINTS else dice.choice((1, 1, 1, 2, 3)),
-        still=dice.uniform(0.3, 3.0) * of.lease,
-        goes_on=dice.random() < 0.7,
+        # Mostly long enough for another one to take over: who wakes up then must not commit.
+        still=dice.uniform(0.5, 4.0) * of.lease,
+        goes_on=dice.random() < 0.8,
         executed=dice.random() < 0.04,
         network=dice.random() < 0.4,
     )
