@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 
 from mixhaul_api.queries.execution import fetched
 
-_EVERY = "SELECT id, api_url, external_id, name, time_zone FROM organisations ORDER BY id"
+_EVERY = "SELECT id, api_url, external_id, name, time_zone FROM organisations WHERE deleted_at IS NULL ORDER BY id"
 
 
 class OrganisationRow(NamedTuple):
@@ -22,5 +22,5 @@ class OrganisationRow(NamedTuple):
 
 
 async def every(connection: AsyncConnection[Any]) -> list[OrganisationRow]:
-    """All of them, in the order in which they were claimed."""
+    """All whose data was not deleted, in the order in which they were claimed."""
     return [OrganisationRow(*row) for row in await fetched(connection, "organisations", _EVERY)]

@@ -25,8 +25,8 @@ ROUTES: Final[tuple[Route[Any, Any], ...]] = (
         summary="Erase a driver's personal data",
         description="Needs the role `admin`. Takes away all that MiX said of the driver but the id and the site, at "
         "once and for good: no sync, re-delivery or reprocessing brings it back, and MiX must be asked separately. "
-        "Events stay for vehicles, sites and totals. `dryRun=true` tells what would happen. Asked for again, it changes "
-        "nothing.",
+        "Events stay for vehicles, sites and totals. `dryRun=true` tells what would happen. Asked for again, it "
+        "changes nothing.",
         parameters=DriverErasure,
         body=NoBody,
         answer=erasure_shapes.Erasure,
