@@ -95,12 +95,15 @@ def test_two_ingestors_and_a_sync_share_one_budget_and_one_login(bed: Bed) -> No
     assert sum("leading" in bed.log(name) for name in "ab") == 1
 
 
-@pytest.mark.parametrize("point", ["request_sent", "keys_copied", "rows_copied", "before_commit"])
-def test_a_leader_that_stands_still_is_followed_and_can_not_commit(bed: Bed, point: str) -> None:
+@pytest.mark.parametrize(
+    ("point", "hit"),
+    [("token_intent", 1), ("request_sent", 2), ("keys_copied", 2), ("rows_copied", 2), ("before_commit", 2)],
+)
+def test_a_leader_that_stands_still_is_followed_and_can_not_commit(bed: Bed, point: str, hit: int) -> None:
     bed.start_simulator(*SMALL, *FAST, "--history-days", "2", "--events-per-minute", "600")
     log = bed.folder / "victims.log"
     stopped = bed.start_ingestor(
-        name="a", extra={"VICTIM_POINT": point, "VICTIM_HIT": "2", "VICTIM_ACTION": "stop", "VICTIM_LOG": str(log)}
+        name="a", extra={"VICTIM_POINT": point, "VICTIM_HIT": str(hit), "VICTIM_ACTION": "stop", "VICTIM_LOG": str(log)}
     )
     wait_for(log.exists, what=f"the leader at {point}")
     before = stored(bed)

@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
 from mixhaul_store.database import Database
-from mixhaul_store.errors import LockTimeout, StaleEpoch, StatementCancelled
+from mixhaul_store.errors import LockTimeout, StaleEpoch, StatementCancelled, StoreError
 from mixhaul_store.metrics import counted
 from mixhaul_store.translation import translate
 
@@ -80,15 +80,23 @@ class LeaderRow:
     async def acquire(self, *, force: bool = False) -> Epoch | None:
         """Take the next epoch if nobody leads, the leader's heartbeat is stale, it is our own, or `force`.
 
-        A former leader that holds the row in a transaction loses its sessions after two seconds.
+        A former leader that holds the row in a transaction loses its sessions after two seconds; one that has not been
+        heard of for too long loses them in any case, so that nobody waits for what it has begun and never ends.
         """
         if not force and not await self._free():
             return None
         for _ in range(TAKEOVER_TRIES):
             try:
-                return await self._take(force=force)
+                taken = await self._take(force=force)
             except LockTimeout:
                 await self._terminate_holder()
+                continue
+            if taken is None:
+                return None
+            epoch, silent = taken
+            if silent is not None:
+                await self._terminate(silent)
+            return epoch
         raise LockTimeout
 
     async def renew(self, epoch: Epoch) -> bool:
@@ -126,7 +134,8 @@ class LeaderRow:
             row = await cursor.fetchone()
         return row is None or bool(row[0])
 
-    async def _take(self, *, force: bool) -> Epoch | None:
+    async def _take(self, *, force: bool) -> tuple[Epoch, str | None] | None:
+        """The next epoch, and the former holder where it has grown silent without releasing."""
         async with self._db.transaction() as connection:
             await connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
             await connection.execute(
@@ -141,13 +150,18 @@ class LeaderRow:
             )
             # Candidates queue up here; whoever comes second sees a fresh heartbeat.
             cursor = await connection.execute(
-                "SELECT %s OR holder = %s OR renewed_at + duration_seconds * interval '1 second' < clock_timestamp()"
+                "SELECT holder, renewed_at = '-infinity',"
+                " renewed_at + duration_seconds * interval '1 second' < clock_timestamp()"
                 " FROM leader_heartbeats WHERE lease = %s FOR UPDATE",
-                (force, self._holder, self._lease),
+                (self._lease,),
             )
             row = await cursor.fetchone()
-            if row is None or not row[0]:
+            if row is None:
                 return None
+            former, released, stale = row
+            if not (force or stale or former == self._holder):
+                return None
+            silent = former if stale and not released and former != self._holder else None
             cursor = await connection.execute(
                 "UPDATE leader_epochs SET epoch = epoch + 1, holder = %s, acquired_at = clock_timestamp()"
                 " WHERE lease = %s RETURNING epoch",
@@ -161,7 +175,7 @@ class LeaderRow:
                 " duration_seconds = %s WHERE lease = %s",
                 (row[0], self._holder, self._duration, self._lease),
             )
-            return Epoch(lease=self._lease, epoch=row[0], holder=self._holder)
+            return Epoch(lease=self._lease, epoch=row[0], holder=self._holder), silent
 
     async def _terminate_holder(self) -> None:
         """End the sessions of whoever is written in the row: the time-outs of PostgreSQL do not reach a transaction
@@ -175,6 +189,22 @@ class LeaderRow:
             )
             for holder, sessions in await cursor.fetchall():
                 log.warning("sessions of the former leader ended", lease=self._lease, holder=holder, sessions=sessions)
+
+    async def _terminate(self, holder: str) -> None:
+        """What is fenced by the epoch needs no session any more; what others wait for by its sessions is over."""
+        try:
+            async with self._db.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
+                    " AND datname = current_database() AND pid <> pg_backend_pid()",
+                    (application_name(holder),),
+                )
+                row = await cursor.fetchone()
+        except StoreError as error:
+            log.warning("the sessions of the former leader were not ended", lease=self._lease, error=str(error))
+            return
+        if row is not None and row[0]:
+            log.warning("sessions of a silent leader ended", lease=self._lease, holder=holder, sessions=row[0])
 
     # -- the heartbeat
 
