@@ -57,20 +57,20 @@ class Backfill:
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         database = self._leading.wiring.database
         left = {one.organisation_id: one for one in await gaps.left(database, FEED)}
-        metrics.BACKFILL_UNREAD.clear()
-        if not left:
-            return
-        for source in self._leading.sources().values():
+        unread: dict[tuple[str, str], float] = {}
+        for source in self._leading.sources().values() if left else ():
+            wanted = source.spec.organisation_ids
             for organisation in await organisations.by_source(database, source.key):
-                wanted = source.spec.organisation_ids
                 if organisation.id not in left or (wanted and organisation.external_id not in wanted):
                     continue
-                metrics.BACKFILL_UNREAD.labels(source.key, str(organisation.external_id)).set(
-                    left[organisation.id].unread_seconds
-                )
+                unread[source.key, str(organisation.external_id)] = left[organisation.id].unread_seconds
                 if organisation.id not in self._filling and not source.spec.suspend:
                     task = tasks.create_task(self._fill(source, organisation))
                     self._filling[organisation.id] = (source, task)
+        # In one go: nobody scrapes an empty gauge.
+        metrics.BACKFILL_UNREAD.clear()
+        for labels, seconds in unread.items():
+            metrics.BACKFILL_UNREAD.labels(*labels).set(seconds)
 
     async def _fill(self, source: Source, organisation: Organisation) -> None:
         """One organisation, until it has no open gap that can be read now."""
