@@ -33,7 +33,8 @@ COLUMNS: Final = f"""
     e.value, e.value_type, e.value_units, e.start_speed_kmh, {_LIMIT} AS speed_limit,
     e.start_address, e.start_latitude, e.start_longitude,
     e.event_type_external_id AS type_id, t.description AS type_description, t.family,
-    coalesce(t.severity, 'none') AS type_severity, e.vehicle_external_id, v.description AS vehicle_description, v.registration_number, v.fleet_number"""
+    coalesce(t.severity, 'none') AS type_severity,
+    e.vehicle_external_id, v.description AS vehicle_description, v.registration_number, v.fleet_number"""
 _SUPPORT: Final = """
 JOIN event_types t ON t.organisation_id = e.organisation_id AND t.external_id = e.event_type_external_id
 LEFT JOIN vehicles v ON v.organisation_id = e.organisation_id AND v.external_id = e.vehicle_external_id"""
