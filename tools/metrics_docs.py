@@ -56,12 +56,12 @@ ADVICE: Final = {
     "mixhaul_work_requests_total": "By `kind` and `result`: what was asked for and how it ended.",
     "mixhaul_sync_short_lists_total": "Lists that were not believed: look at what MiX lists before the next sync.",
     "mixhaul_ingest_missing_events": "More than 0 for a day raises `MixhaulEventsMissing`.",
-    "mixhaul_compared_events_total": "`outcome=\"missing\"` rising: see `reconciliations.explanations`.",
-    "mixhaul_compared_days_total": "Rising by one a day and organisation, three times; `incomplete`: not all was filled.",
-    "mixhaul_amendments_total": "`type=\"unknown\"`: MiX has amendments of a kind that decides nothing here.",
-    "mixhaul_backfill_unread_seconds": "Shrinks while gaps are filled; standing still for 2 h raises `MixhaulGapOpen`.",
-    "mixhaul_backfill_windows_total": "`result=\"failed\"` rising: history does not answer, the log says why.",
-    "mixhaul_backfill_events_total": "`outcome=\"inserted\"`: what the stream had missed.",
+    "mixhaul_compared_events_total": '`outcome="missing"` rising: see `reconciliations.explanations`.',
+    "mixhaul_compared_days_total": "Three a day and organisation; `incomplete`: not all was filled.",
+    "mixhaul_amendments_total": '`type="unknown"`: MiX has amendments of a kind that decides nothing here.',
+    "mixhaul_backfill_unread_seconds": "Shrinks while gaps are filled; after 2 h without, `MixhaulGapOpen`.",
+    "mixhaul_backfill_windows_total": '`result="failed"` rising: history does not answer, the log says why.',
+    "mixhaul_backfill_events_total": '`outcome="inserted"`: what the stream had missed.',
     "mixhaul_fenced_writes_total": "Each is a write that was prevented; look who was stopped or cut off.",
     "mixhaul_source_condition": "1 for the status that holds: `MixhaulSourceNotReady`, `MixhaulCredentialsRejected`.",
     "mixhaul_source_suspended": "Silences the other alerts of the source.",
@@ -84,7 +84,7 @@ ADVICE: Final = {
     "mixhaul_db_query_duration_seconds": "By `query`: which one is slow.",
     "mixhaul_db_errors_total": "By `kind`, as `mixhaul_store.errors` names them: `DatabaseFull` needs room, "
     "`TooManyConnections` fewer replicas; one `Deadlock` or `CommitUnknown` now and then has been tried again.",
-    "mixhaul_retention_deleted_rows_total": "What `spec.retention` let go; of months that were dropped, about how many.",
+    "mixhaul_retention_deleted_rows_total": "What `spec.retention` let go; of dropped months about how many.",
 }
 
 _HEAD: Final = """\

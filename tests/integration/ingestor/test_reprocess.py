@@ -40,7 +40,8 @@ def contents(bed: Bed, *, hidden: bool = False) -> dict[str, list[Any]]:
 
 def small_pages(bed: Bed) -> None:
     text = bed.simulator.manifest.read_text(encoding="utf-8")
-    bed.simulator.manifest.write_text(text.replace("  stream:\n", "  stream:\n    pageSize: 150\n", 1), encoding="utf-8")
+    small = text.replace("  stream:\n", "  stream:\n    pageSize: 150\n", 1)
+    bed.simulator.manifest.write_text(small, encoding="utf-8")
 
 
 @pytest.fixture
