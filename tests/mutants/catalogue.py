@@ -75,10 +75,10 @@ MUTANTS: Final = (
     ),
     mutant(
         "ids go through a float",
-        "tests/unit/mix/test_events.py::test_the_id_alone",
-        f"{MIX}/lenient.py",
-        "        value = int(value)\n    return _bounded(value, INT64)\n\n\ndef to_int64",
-        "        value = int(float(value))\n    return _bounded(value, INT64)\n\n\ndef to_int64",
+        "tests/unit/mix/test_events.py::test_the_ids_of_a_page_in_one_go_are_exact",
+        f"{MIX}/events.py",
+        "        found = [one.event_id for one in",
+        "        found = [int(float(one.event_id)) for one in",
     ),
     mutant(
         "a changed event whose digest differs is left as it was",
@@ -123,7 +123,7 @@ MUTANTS: Final = (
         "amended_at ASC NULLS LAST",
     ),
     mutant(
-        "two processes refresh with the same token",
+        "two processes ask for a token at the same time",
         f"{TOKENS}::test_of_many_processes_one_asks",
         f"{STORE}/tokens.py",
         "   AND (intent_deadline IS NULL OR NOT ({_UNDER_WAY}))\n",
@@ -193,11 +193,27 @@ MUTANTS: Final = (
         "SET closed_until = greatest(closed_until, %s - interval '1 day') WHERE key = %s",
     ),
     mutant(
+        "of candidates that queue up, each takes over the one before",
+        "tests/integration/store_foundation/test_elections.py::test_of_many_that_try_at_once_one_leads",
+        f"{STORE}/elections.py",
+        "            if not (force or stale or former == self._holder):\n",
+        "            if former is None:\n",
+    ),
+    Mutant(
         "a leader with a fresh heartbeat is taken over",
         "tests/integration/store_foundation/test_elections.py::test_one_leads_and_the_other_waits_until_it_is_released",
-        f"{STORE}/elections.py",
-        '                "SELECT %s OR holder = %s OR renewed_at',
-        '                "SELECT true OR %s OR holder = %s OR renewed_at',
+        (
+            Edit(
+                f"{STORE}/elections.py",
+                "            if not (force or stale or former == self._holder):\n",
+                "            if former is None:\n",
+            ),
+            Edit(
+                f"{STORE}/elections.py",
+                '                "SELECT holder = %s OR renewed_at',
+                '                "SELECT true OR holder = %s OR renewed_at',
+            ),
+        ),
     ),
     mutant(
         "a runner that loses its cancellation runs for ever",

@@ -73,7 +73,8 @@ async def test_a_login_is_shared(make: Make) -> None:
     assert (seen.generation, seen.access_token, seen.refresh_token) == (empty.generation + 1, "access-1", "refresh-1")
 
 
-async def test_of_many_processes_one_asks(make: Make, other_process: Database) -> None:
+@pytest.mark.parametrize("grant", ["refresh_token", "password"])
+async def test_of_many_processes_one_asks(make: Make, other_process: Database, grant: str) -> None:
     await log_in(make(), expires_in=0)
     stores = [make(f"holder-{number}") for number in range(6)]
     for store in stores[::2]:
@@ -81,7 +82,7 @@ async def test_of_many_processes_one_asks(make: Make, other_process: Database) -
     logins = await asyncio.gather(*(store.load() for store in stores))
     begun = await asyncio.gather(
         *(
-            store.begin(generation=login.generation, grant="refresh_token", deadline_seconds=30)
+            store.begin(generation=login.generation, grant=grant, deadline_seconds=30)
             for store, login in zip(stores, logins, strict=True)
         )
     )

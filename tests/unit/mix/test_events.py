@@ -305,6 +305,11 @@ def test_the_ids_of_a_page_in_one_go_are_those_of_its_records() -> None:
     assert event_ids([]) == []
 
 
+def test_the_ids_of_a_page_in_one_go_are_exact() -> None:
+    ids = [2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
+    assert event_ids(split(b"[" + b",".join(b'{"EventId":%d}' % number for number in ids) + b"]")) == ids
+
+
 @pytest.mark.parametrize(
     "odd", ['{"EventId":"7"}', '{"EventId":9223372036854775808}', "{}", "null", "[]", '{"EventId":3,"A":NaN}', '"],["']
 )
