@@ -66,9 +66,7 @@ def serve(
     ] = None,
     state_file: Annotated[
         Path | None,
-        typer.Option(
-            help="Remembers when the fleet began and stood still; another run continues the same fleet."
-        ),
+        typer.Option(help="Remembers when the fleet began and stood still; another run continues the same fleet."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the simulated MiX; 0: any free one.")] = 0,
