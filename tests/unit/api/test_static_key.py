@@ -91,7 +91,8 @@ def test_a_path_that_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
     "settings",
     [
         {},
-        {"jwt_issuer": "https://login.example", "jwt_audience": "fleet"},
+        {"jwt_issuer": "https://login.example"},
+        {"jwt_issuer": "login.example", "jwt_audience": "fleet"},
         {"jwt_jwks_url": "https://login.example/keys"},
         {"jwt_jwks_url": "https://login.example/keys", "jwt_issuer": "https://login.example"},
         {"jwt_jwks_url": "https://login.example/keys", "jwt_key_file": "/x"},
