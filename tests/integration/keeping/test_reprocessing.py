@@ -184,3 +184,23 @@ async def test_an_organisation_that_was_deleted_meanwhile_is_left_alone(kept: Ke
         await connection.execute("DELETE FROM organisations; DELETE FROM telemetry_events; DELETE FROM event_keys")
     assert (await kept.reprocess()).inserted == 0
     assert await haul.rows(ALL) == []
+
+
+async def test_amendments_stay_applied_to_rows_that_are_made_anew(kept: Kept, haul: Haul) -> None:
+    rows = [event(number, value=1.0, reported_driver_external_id=5) for number in (1, 2, 3)]
+    await kept.deliver(*rows, at=later(0))
+    async with haul.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO amendments (organisation_id, external_id, amendment_type, new_driver_external_id, raw_page_id,"
+            " observed_at) VALUES (%(id)s, 1, 'QuarantinedEvent', NULL, 1, now()),"
+            " (%(id)s, 2, 'ReassignedEvent', 9, 1, now())",
+            {"id": haul.organisation_id},
+        )
+    query = "SELECT driver_external_id, reported_driver_external_id, value FROM telemetry_events ORDER BY external_id"
+    assert (await kept.reprocess(read=tenfold)).updated == 3
+    expected = [{"driver_external_id": who, "reported_driver_external_id": 5, "value": 10.0} for who in (None, 9, 5)]
+    assert await haul.rows(query) == expected
+    async with haul.database.connection() as connection:
+        await connection.execute("DELETE FROM telemetry_events; DELETE FROM event_keys")
+    assert (await kept.reprocess(read=tenfold)).inserted == 3
+    assert await haul.rows(query) == expected
