@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutants.mutant import INGESTOR, MIX, STORE, Edit, Mutant, mutant
+from mutants.mutant import INGESTOR, MIX, RUNTIME, STORE, Edit, Mutant, mutant
 
 PAGES: Final = "tests/integration/store/test_pages.py"
 ATOMICITY: Final = "tests/integration/store/test_page_atomicity.py"
@@ -279,5 +279,27 @@ MUTANTS: Final = (
         "        await conn.execute(LOCK_ORGANISATION, (organisation_id,))\n"
         "        await conn.execute(\n",
         "        await conn.execute(LOCK_ORGANISATION, (organisation_id,))\n        await conn.execute(\n",
+    ),
+    mutant(
+        "one source that keeps less decides for all",
+        "tests/integration/keeping/test_retention.py::test_one_keeps_less_than_the_other",
+        f"{STORE}/retention_plan.py",
+        "timedelta(days=max(known)) if known",
+        "timedelta(days=min(known)) if known",
+    ),
+    mutant(
+        "a source without retention keeps nothing from being dropped",
+        "tests/integration/keeping/test_retention.py"
+        "::test_a_source_without_retention_keeps_everything_and_no_month_is_dropped",
+        f"{STORE}/retention_plan.py",
+        " if known and len(known) == len(days) else None",
+        " if known else None",
+    ),
+    mutant(
+        "of two secrets, one the beginning of the other, the end is shown",
+        "tests/unit/runtime/test_redaction.py::test_a_value_that_begins_like_another_leaves_no_end_behind",
+        f"{RUNTIME}/redaction.py",
+        "self._forms = tuple(sorted(set(every), key=len, reverse=True))",
+        "self._forms = tuple(sorted(set(every), key=len))",
     ),
 )

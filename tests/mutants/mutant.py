@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIX = "packages/mix/src/mixhaul_mix"
+RUNTIME = "packages/runtime/src/mixhaul_runtime"
 STORE = "packages/store/src/mixhaul_store"
 INGESTOR = "services/ingestor/src/mixhaul_ingestor"
 
