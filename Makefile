@@ -143,7 +143,7 @@ CLUSTER_WORKERS ?= 3
 .PHONY: test-control-plane
 test-control-plane: ## Run those that need no pod, on a real API server and controllers: Go, any user.
 	@$(MAKE) cluster-build LEVEL=control-plane
-	$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadgroup -m "not pods and not slow" tests/cluster $(PYTEST_ARGS)
+	$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadgroup --timeout 300 -m "not pods and not slow" tests/cluster $(PYTEST_ARGS)
 
 .PHONY: test-pods
 test-pods: ## Run the flow and the chart with pods, on a node: kind, or as root our own.

@@ -37,7 +37,7 @@ class Access:
         kind = f"application/{patch}-patch+json" if method == "PATCH" else "application/json"
         headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": kind}
         tls = ssl.create_default_context(cafile=str(self.authority))
-        with closing(http.client.HTTPSConnection(urlsplit(self.url).netloc, context=tls, timeout=10)) as connection:
+        with closing(http.client.HTTPSConnection(urlsplit(self.url).netloc, context=tls, timeout=30)) as connection:
             connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
             response = connection.getresponse()
             text = response.read().decode()

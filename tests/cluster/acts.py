@@ -14,7 +14,7 @@ from cluster.controlplane import ControlPlane
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T | None], *, within: float = 20.0) -> T:
+def eventually(look: Callable[[], T | None], *, within: float = 60.0) -> T:
     """The first answer that is true. Generous: a busy machine is no failure."""
     until = time.monotonic() + within
     while not (found := look()):

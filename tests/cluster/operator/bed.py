@@ -213,7 +213,7 @@ class Bed:
         return {"KUBECONFIG": str(found)}
 
 
-def until(look: Any, *, within: float = 30.0) -> Any:
+def until(look: Any, *, within: float = 60.0) -> Any:
     """`eventually`, with time for a busy machine."""
     return eventually(look, within=within)
 
