@@ -121,7 +121,7 @@ def main() -> int:
     out = arguments.out or Path(tempfile.mkdtemp(prefix="mixhaul-torture-results-", dir="/var/tmp"))
     out.mkdir(parents=True, exist_ok=True)
     if arguments.summarise:
-        command = f"make torture TORTURE='--seed {arguments.seed} --kills {arguments.kills} --jobs {arguments.jobs}'"
+        command = f"make torture TORTURE='--kills {arguments.kills}'\nmake torture TORTURE='--replay SEED --kills 300'"
         print(summary.page(_results(out), command=command), end="")
         return 0
     if arguments.replay is not None:
