@@ -137,13 +137,13 @@ test-day-two: setup ## Do what docs/operations.md says: restore, rotate, move (2
 test-cluster: cluster-build ## Run the tests on a real Kubernetes: kind where a Docker engine answers, otherwise our own.
 	$(PYTEST) tests/chart tests/cluster $(PYTEST_ARGS)
 
-# They wait more than they work.
+# They wait more than they work. Each process has its planes, and keeps the order of a file.
 CLUSTER_WORKERS ?= 3
 
 .PHONY: test-control-plane
 test-control-plane: ## Run those that need no pod, on a real API server and controllers: Go, any user.
 	@$(MAKE) cluster-build LEVEL=control-plane
-	$(PYTEST) -n $(CLUSTER_WORKERS) --dist loadgroup --timeout 300 -m "not pods and not slow" tests/cluster $(PYTEST_ARGS)
+	$(PYTEST) -n $(CLUSTER_WORKERS) --timeout 300 -m "not pods and not slow" tests/cluster $(PYTEST_ARGS)
 
 .PHONY: test-pods
 test-pods: ## Run the flow and the chart with pods, on a node: kind, or as root our own.

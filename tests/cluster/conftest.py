@@ -16,13 +16,10 @@ from mixhaul_source.crd import crd
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m pods` and `-m "not pods"` tell the levels apart; tests of one extra plane stay in one process, in order."""
+    """`-m pods` and `-m "not pods"` tell the levels apart."""
     for item in items:
-        names = getattr(item, "fixturenames", ())
-        if "node" in names:
+        if "node" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.pods)
-        if "own_plane" in names:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def set_rules(plane: ControlPlane, namespace: str, role: str, rules: Rules) -> N
 
 
 def asked(plane: ControlPlane, *, namespace: str, account: str, right: Right) -> list[dict[str, Any]]:
-    """The audit log's entries of what a ServiceAccount asked for by this right; the plane has to keep one."""
+    """The audit log's entries of what a ServiceAccount was answered by this right; the plane has to keep one."""
     user = f"system:serviceaccount:{namespace}:{account}"
     resource, _, part = right.resource.partition("/")
     found = []
@@ -64,7 +64,7 @@ def asked(plane: ControlPlane, *, namespace: str, account: str, right: Right) ->
             resource,
             part,
         )
-        if same and entry["user"]["username"] == user:
+        if same and entry["user"]["username"] == user and entry["stage"] != "RequestReceived":
             found.append(entry)
     return found
 

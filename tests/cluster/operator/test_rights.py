@@ -52,11 +52,23 @@ def ready_made(bed: Bed, name: str) -> None:
 
 
 def listed_twice(bed: Bed) -> None:
-    def entries() -> int:
-        found = asked(bed.plane, namespace=bed.namespace, account=ACCOUNT, right=Right("podtemplates", "list"))
+    """Its second LIST is done, and the one that follows the beginning of the watches."""
+
+    def entries(right: Right) -> list[dict[str, Any]]:
+        return asked(bed.plane, namespace=bed.namespace, account=ACCOUNT, right=right)
+
+    def lists() -> int:
+        found = entries(Right("podtemplates", "list"))
         return len([each for each in found if each["userAgent"] == "mixhaul-operator"])
 
-    until(lambda: entries() > 1)
+    def at_rest() -> bool:
+        before = lists()
+        pause(4)
+        return lists() == before
+
+    until(lambda: all(entries(Right(kind, "watch")) for kind in ("mixsources", "secrets", "cronjobs", "podtemplates")))
+    until(lambda: lists() > 1)
+    until(at_rest)
 
 
 def lose_cron_job(bed: Bed, name: str) -> None:
