@@ -27,6 +27,8 @@ PROGRESS = {
     "leader_epochs",
     "leader_heartbeats",
     "work_requests",
+    "reconciliations",
+    "organisation_conflicts",
 }
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -93,7 +95,7 @@ def test_each_role_may_do_what_the_design_says_and_no_more(granted: str, role: s
     with psycopg.connect(granted) as owner:
         tables = owner.execute(
             "SELECT c.relname, (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 1"
-            " AND NOT a.attisdropped AND a.attidentity = '' ORDER BY a.attnum DESC LIMIT 1) FROM pg_class c"
+            " AND NOT a.attisdropped AND a.attidentity = '' ORDER BY a.attnum LIMIT 1) FROM pg_class c"
             " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1"
         ).fetchall()
     partitions_of = {"telemetry_events", "raw_pages"}
@@ -118,6 +120,7 @@ def test_the_api_classifies_event_types_and_touches_nothing_else_of_them(granted
             ("classification_origin", True),
             ("classified_by", True),
             ("classified_at", True),
+            ("severity", True),
             ("description", False),
             ("removed_at", False),
         ):

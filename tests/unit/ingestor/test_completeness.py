@@ -196,6 +196,7 @@ WEEK = (ago(6), TODAY)
         pytest.param((ago(30), ago(1)), TODAY, [WEEK], id="a day later"),
         pytest.param((ago(30), ago(3)), TODAY, [(ago(8), ago(7)), WEEK], id="after three days"),
         pytest.param((ago(30), ago(12)), TODAY, [(ago(17), ago(11)), (ago(10), ago(7)), WEEK], id="after twelve days"),
+        pytest.param((ago(7), ago(7)), TODAY, [(ago(7), ago(7)), WEEK], id="a week after the first day"),
         pytest.param(None, ago(15), [WEEK, (ago(13), ago(7)), (ago(15), ago(14))], id="with a gap"),
         pytest.param((ago(8), ago(1)), ago(9), [WEEK, (ago(9), ago(9))], id="a gap that is older than what was read"),
         pytest.param((ago(8), ago(1)), ago(8), [WEEK], id="a gap that was read"),

@@ -182,7 +182,8 @@ def amendment_windows(*, read: tuple[date, date] | None, wanted_from: date, toda
     week = today - 6 * day
     first, last = read or (week, today)
     windows: list[tuple[date, date]] = []
-    begin = last - AMENDMENTS_OVERLAP
+    # Not before the first day that was read: what was never read is no overlap, and would leave a hole.
+    begin = max(first, last - AMENDMENTS_OVERLAP)
     while begin < week:
         windows.append((begin, min(begin + 6 * day, week - day)))
         begin += 7 * day
