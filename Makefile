@@ -38,8 +38,15 @@ demo: setup ## Watch a simulated fleet's events flow into PostgreSQL and out of 
 ##@ Test
 
 .PHONY: test
-test: setup ## Run all tests: unit and integration.
-	$(PYTEST) -n $(WORKERS) tests/unit tests/integration $(PYTEST_ARGS)
+test: setup ## Run the tests: unit and integration.
+	$(PYTEST) -n $(WORKERS) tests/unit tests/integration $(EVERY_ROUTE:%=--ignore=%) $(PYTEST_ARGS)
+
+# What tries each route with everything: minutes by itself.
+EVERY_ROUTE := tests/integration/api/test_matrix.py tests/integration/api/test_every_route.py
+
+.PHONY: test-every-route
+test-every-route: setup ## Try each route of the API with each role, foreign data and generated requests.
+	$(PYTEST) -n $(WORKERS) $(EVERY_ROUTE) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run the tests that need neither database nor processes.
