@@ -39,14 +39,21 @@ demo: setup ## Watch a simulated fleet's events flow into PostgreSQL and out of 
 
 .PHONY: test
 test: setup ## Run the tests: unit and integration.
-	$(PYTEST) -n $(WORKERS) tests/unit tests/integration $(EVERY_ROUTE:%=--ignore=%) $(PYTEST_ARGS)
+	$(PYTEST) -n $(WORKERS) tests/unit tests/integration $(EVERY_ROUTE:%=--ignore=%) $(LONG:%=--ignore=%) $(PYTEST_ARGS)
 
 # What tries each route with everything: minutes by itself.
-EVERY_ROUTE := tests/integration/api/test_matrix.py tests/integration/api/test_every_route.py
+EVERY_ROUTE := $(addprefix tests/integration/api/test_, matrix.py every_route.py kept_answers.py manners.py)
+# Kills, outages and rebuilding, with whole programs.
+LONG := tests/integration/faults \
+    $(addprefix tests/integration/ingestor/test_, reprocess.py backfill.py keeping.py late_truth.py verify.py)
 
 .PHONY: test-every-route
 test-every-route: setup ## Try each route of the API with each role, foreign data and generated requests.
 	$(PYTEST) -n $(WORKERS) $(EVERY_ROUTE) $(PYTEST_ARGS)
+
+.PHONY: test-long
+test-long: setup ## Kill, cut off, fill, compare and rebuild with whole programs (2 minutes).
+	$(PYTEST) -n $(WORKERS) $(LONG) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run the tests that need neither database nor processes.

@@ -57,7 +57,7 @@ ADVICE: Final = {
     "mixhaul_sync_short_lists_total": "Lists that were not believed: look at what MiX lists before the next sync.",
     "mixhaul_ingest_missing_events": "More than 0 for a day raises `MixhaulEventsMissing`.",
     "mixhaul_compared_events_total": '`outcome="missing"` rising: see `reconciliations.explanations`.',
-    "mixhaul_compared_days_total": "Three a day and organisation; `incomplete`: not all was filled.",
+    "mixhaul_comparisons_total": "Three a day and organisation; `incomplete`: not all was filled.",
     "mixhaul_amendments_total": '`type="unknown"`: MiX has amendments of a kind that decides nothing here.',
     "mixhaul_backfill_unread_seconds": "Shrinks while gaps are filled; after 2 h without, `MixhaulGapOpen`.",
     "mixhaul_backfill_windows_total": '`result="failed"` rising: history does not answer, the log says why.',

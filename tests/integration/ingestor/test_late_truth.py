@@ -96,5 +96,5 @@ def days_are_compared(bed: Bed) -> None:
     assert process.wait(timeout=20) == 0
     assert re.search(r"^mixhaul_ingest_missing_events\{.*\} 0\.0$", text, re.M)
     assert re.search(r'^mixhaul_compared_events_total\{.*outcome="missing".*\} 5\.0$', text, re.M)
-    assert re.search(r'^mixhaul_compared_days_total\{.*result="complete".*\} [45]\.0$', text, re.M)
+    assert re.search(r'^mixhaul_comparisons_total\{.*result="complete".*\} [45]\.0$', text, re.M)
     assert rows(bed, "SELECT explanations FROM reconciliations WHERE missing > 0 AND explanations = '{}'") == []

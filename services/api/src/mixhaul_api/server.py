@@ -36,6 +36,7 @@ _STATEMENT_SECONDS: Final = 10.0
 _POOL_SECONDS: Final = 3.0
 _DRAIN_SECONDS: Final = 8.0
 _DRAIN_LOOK_SECONDS: Final = 0.02
+_ARRIVAL_SECONDS = 0.3
 
 
 async def serve(settings: ApiSettings, database_url: str, *, clock: Clock, stop: asyncio.Event) -> None:
@@ -115,6 +116,8 @@ async def _answering(services: Services, listener: socket.socket) -> AsyncIterat
     finally:
         services.state.stopping = True
         server.close()
+        # A connection that was accepted a moment ago is not idle: its request is on the way.
+        await asyncio.sleep(_ARRIVAL_SECONDS)
         deadline = asyncio.get_running_loop().time() + _DRAIN_SECONDS
         while server.connections and asyncio.get_running_loop().time() < deadline:
             for connection in list(server.connections):

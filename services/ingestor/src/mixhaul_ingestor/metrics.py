@@ -62,7 +62,7 @@ COMPARED_EVENTS = Counter(
     "Events of days that were compared with MiX: all of them, those that were missing or different, those filled.",
     (*_HISTORY, "outcome"),
 )
-COMPARED_DAYS = Counter("mixhaul_compared_days", "Days that were compared with MiX.", (*_HISTORY, "result"))
+COMPARED_DAYS = Counter("mixhaul_comparisons", "Days that were compared with MiX.", (*_HISTORY, "result"))
 AMENDMENTS = Counter(
     "mixhaul_amendments",
     "Amendments that were not known yet; unknown: of a type that decides nothing.",
