@@ -93,7 +93,10 @@ async def each_organisation(leading: Leading, *, task: str, due: Due[T], work: W
             for source in leading.sources().values():
                 if not source.spec.suspend:
                     tasks.create_task(guarded(source, of_source(source)))
-    except* StaleEpoch as group:
+    except BaseExceptionGroup as group:
+        # Not `except*`: before Python 3.11.4 it wraps what is raised within.
+        if group.subgroup(StaleEpoch) is None:
+            raise
         raise StaleEpoch(lease=leading.epoch.lease, epoch=leading.epoch.epoch) from group
     if leading.ending.is_set():
         raise Ending
