@@ -67,7 +67,10 @@ class Stream:
                 tasks.create_task(self._summarise(ending))
                 if self._until_caught_up:
                     tasks.create_task(self._end_when_settled(ending))
-        except* StaleEpoch as group:
+        except BaseExceptionGroup as group:
+            # Not `except*`: before Python 3.11.4 it wraps what is raised within.
+            if group.subgroup(StaleEpoch) is None:
+                raise
             raise StaleEpoch(lease=epoch.lease, epoch=epoch.epoch) from group
         finally:
             self._view.leading = False
